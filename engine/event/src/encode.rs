@@ -1,0 +1,414 @@
+//! An event as bytes: what a bucket keeps, what crosses the exchange, what a snapshot holds.
+//!
+//! Only what later stages can read is written: all of `Meta` (it reaches the alert), plus the
+//! fields that a scenario's own expressions read ([`Keep`]). An overflow's event carries its
+//! overflow whole. Slots are written by number; a schema
+//! only ever grows ([`crate::SchemaBuilder::continuing`]), so older bytes stay readable.
+//!
+//! Layout, little endian: header, then `count` times (tag, length, bytes). Decoding hostile bytes
+//! gives an error, never a panic.
+
+use std::sync::Arc;
+
+use overspill_golike::time::Time;
+
+use crate::event::{Event, EventKind, ExpectMode, Position, TextField};
+use crate::schema::{FieldMap, Schema, Slot};
+use crate::tree::{Tree, TreeMap};
+
+/// Which parts of an event are written besides `Meta` and the times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Slots outside `Meta`, sorted.
+    pub slots: Vec<Slot>,
+    /// `evt.Unmarshaled`.
+    pub tree: bool,
+    /// Raw line, source, module and labels.
+    pub line: bool,
+    /// Everything: an expression reads fields by computed names.
+    pub all: bool,
+}
+
+impl Keep {
+    /// Adds what `other` keeps.
+    pub fn merge(&mut self, other: &Self) {
+        self.slots.extend_from_slice(&other.slots);
+        self.slots.sort_unstable();
+        self.slots.dedup();
+        self.tree |= other.tree;
+        self.line |= other.line;
+        self.all |= other.all;
+    }
+}
+
+/// Bytes that are no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {at} of an encoded event")]
+pub struct DecodeError {
+    /// What is wrong.
+    pub what: &'static str,
+    /// Where.
+    pub at: usize,
+}
+
+const TAG_SLOT: u8 = 0;
+const TAG_EXTRA: u8 = 1;
+const TAG_TEXT: u8 = 2;
+const TAG_TREE: u8 = 3;
+const TAG_OVERFLOW: u8 = 4;
+const TREE_DEPTH_MAX: usize = 1_000;
+const TEXTS: [TextField; 8] = [
+    TextField::LineRaw,
+    TextField::LineSrc,
+    TextField::LineModule,
+    TextField::Stage,
+    TextField::WhitelistReason,
+    TextField::StrTime,
+    TextField::StrTimeFormat,
+    TextField::MarshaledTime,
+];
+
+impl Event {
+    /// Appends the event's bytes to `out`.
+    pub fn encode(&self, keep: &Keep, out: &mut Vec<u8>) {
+        out.push(match self.kind {
+            EventKind::Log => 0,
+            EventKind::Overflow => 1,
+            EventKind::Appsec => 2,
+        });
+        out.push(u8::from(self.mode == ExpectMode::TimeMachine));
+        encode_time(self.time, out);
+        out.extend_from_slice(&self.position.partition.to_le_bytes());
+        out.extend_from_slice(&self.position.offset.to_le_bytes());
+        let schema = self.schema();
+        for &slot in self.present() {
+            let map = schema.map(slot);
+            let wanted = keep.all
+                || map == FieldMap::Meta
+                || (keep.line && map == FieldMap::Labels)
+                || keep.slots.binary_search(&slot).is_ok();
+            if wanted {
+                out.push(TAG_SLOT);
+                out.extend_from_slice(&slot.0.to_le_bytes());
+                encode_bytes(self.text_of(slot), out);
+            }
+        }
+        for (map, name, value) in self.extras() {
+            if keep.all || map == FieldMap::Meta || (keep.line && map == FieldMap::Labels) {
+                out.push(TAG_EXTRA);
+                out.push(map as u8);
+                encode_bytes(name, out);
+                encode_bytes(value, out);
+            }
+        }
+        for (number, &field) in (0u8..).zip(&TEXTS) {
+            let line = matches!(
+                field,
+                TextField::LineRaw | TextField::LineSrc | TextField::LineModule | TextField::Stage
+            );
+            if !self.text(field).is_empty() && (!line || keep.line || keep.all) {
+                out.push(TAG_TEXT);
+                out.push(number);
+                encode_bytes(self.text(field), out);
+            }
+        }
+        if let (true, Some(tree)) = (keep.tree || keep.all, self.tree()) {
+            out.push(TAG_TREE);
+            encode_map(tree, out);
+        }
+        if let Some(overflow) = &self.overflow
+            && let Ok(json) = serde_json::to_vec(overflow)
+        {
+            out.push(TAG_OVERFLOW);
+            encode_bytes(&json, out);
+        }
+    }
+
+    /// Reads an event back from the bytes of [`Event::encode`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are cut short or are something else.
+    pub fn decode(schema: &Arc<Schema>, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut event = Self::new(Arc::clone(schema));
+        let mut reader = Reader { bytes, at: 0 };
+        event.kind = match reader.byte()? {
+            0 => EventKind::Log,
+            1 => EventKind::Overflow,
+            2 => EventKind::Appsec,
+            _ => return Err(reader.error("unknown kind")),
+        };
+        event.mode = if reader.byte()? == 1 {
+            ExpectMode::TimeMachine
+        } else {
+            ExpectMode::Live
+        };
+        event.time = reader.time()?;
+        event.position = Position {
+            partition: u32::from_le_bytes(reader.array()?),
+            offset: reader.number()?,
+        };
+        while reader.at < bytes.len() {
+            match reader.byte()? {
+                TAG_SLOT => {
+                    let slot = Slot(u16::from_le_bytes(reader.array()?));
+                    event.set(slot, reader.slice()?);
+                }
+                TAG_EXTRA => {
+                    let map = reader.map_tag()?;
+                    let name = reader.slice()?;
+                    event.set_named(map, name, reader.slice()?);
+                }
+                TAG_TEXT => {
+                    let number = usize::from(reader.byte()?);
+                    let Some(&field) = TEXTS.get(number) else {
+                        return Err(reader.error("unknown text"));
+                    };
+                    event.set_text(field, reader.slice()?);
+                }
+                TAG_TREE => *event.tree_mut() = reader.tree_map(0)?,
+                TAG_OVERFLOW => {
+                    let json = reader.slice()?;
+                    let overflow = serde_json::from_slice(json)
+                        .map_err(|_| reader.error("unreadable overflow"))?;
+                    event.overflow = Some(Box::new(overflow));
+                }
+                _ => return Err(reader.error("unknown tag")),
+            }
+        }
+        Ok(event)
+    }
+}
+
+fn encode_time(time: Time, out: &mut Vec<u8>) {
+    out.extend_from_slice(&time.secs.to_le_bytes());
+    out.extend_from_slice(&time.nanos.to_le_bytes());
+    out.extend_from_slice(&time.offset_secs.to_le_bytes());
+}
+
+fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn encode_map(map: &TreeMap, out: &mut Vec<u8>) {
+    out.extend_from_slice(&u32::try_from(map.len()).unwrap_or(u32::MAX).to_le_bytes());
+    for (key, value) in map {
+        encode_bytes(key, out);
+        encode_tree(value, out);
+    }
+}
+
+fn encode_tree(tree: &Tree, out: &mut Vec<u8>) {
+    match tree {
+        Tree::Null => out.push(0),
+        Tree::Bool(value) => out.extend_from_slice(&[1, u8::from(*value)]),
+        Tree::Int(value) => {
+            out.push(2);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Tree::Float(value) => {
+            out.push(3);
+            out.extend_from_slice(&value.to_bits().to_le_bytes());
+        }
+        Tree::Str(value) => {
+            out.push(4);
+            encode_bytes(value, out);
+        }
+        Tree::List(items) => {
+            out.push(5);
+            out.extend_from_slice(&u32::try_from(items.len()).unwrap_or(u32::MAX).to_le_bytes());
+            for item in items.iter() {
+                encode_tree(item, out);
+            }
+        }
+        Tree::Map(map) => {
+            out.push(6);
+            encode_map(map, out);
+        }
+        Tree::Strings(map) => {
+            out.push(7);
+            out.extend_from_slice(&u32::try_from(map.len()).unwrap_or(u32::MAX).to_le_bytes());
+            for (key, value) in map.iter() {
+                encode_bytes(key, out);
+                encode_bytes(value, out);
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn error(&self, what: &'static str) -> DecodeError {
+        DecodeError { what, at: self.at }
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let end = self
+            .at
+            .checked_add(len)
+            .ok_or(self.error("overlong piece"))?;
+        let piece = self
+            .bytes
+            .get(self.at..end)
+            .ok_or(self.error("unexpected end"))?;
+        self.at = end;
+        Ok(piece)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let error = self.error("unexpected end");
+        self.take(N)?.try_into().map_err(|_| error)
+    }
+
+    fn byte(&mut self) -> Result<u8, DecodeError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn number(&mut self) -> Result<u64, DecodeError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn slice(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = u32::from_le_bytes(self.array()?);
+        self.take(usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    fn time(&mut self) -> Result<Time, DecodeError> {
+        Ok(Time {
+            secs: i64::from_le_bytes(self.array()?),
+            nanos: u32::from_le_bytes(self.array()?),
+            offset_secs: i32::from_le_bytes(self.array()?),
+        })
+    }
+
+    fn map_tag(&mut self) -> Result<FieldMap, DecodeError> {
+        Ok(match self.byte()? {
+            0 => FieldMap::Parsed,
+            1 => FieldMap::Meta,
+            2 => FieldMap::Enriched,
+            3 => FieldMap::Labels,
+            _ => return Err(self.error("unknown map")),
+        })
+    }
+
+    fn tree_map(&mut self, depth: usize) -> Result<TreeMap, DecodeError> {
+        let len = u32::from_le_bytes(self.array()?);
+        let mut map = TreeMap::new();
+        for _ in 0..len {
+            let key = self.slice()?.into();
+            map.insert(key, self.tree(depth + 1)?);
+        }
+        Ok(map)
+    }
+
+    fn tree(&mut self, depth: usize) -> Result<Tree, DecodeError> {
+        if depth > TREE_DEPTH_MAX {
+            return Err(self.error("too deep a tree"));
+        }
+        Ok(match self.byte()? {
+            0 => Tree::Null,
+            1 => Tree::Bool(self.byte()? == 1),
+            2 => Tree::Int(i64::from_le_bytes(self.array()?)),
+            3 => Tree::Float(f64::from_bits(self.number()?)),
+            4 => Tree::Str(self.slice()?.into()),
+            5 => {
+                let len = u32::from_le_bytes(self.array()?);
+                let mut items = Vec::new();
+                for _ in 0..len {
+                    items.push(self.tree(depth + 1)?);
+                }
+                Tree::List(Arc::new(items))
+            }
+            6 => Tree::Map(Arc::new(self.tree_map(depth)?)),
+            7 => {
+                let len = u32::from_le_bytes(self.array()?);
+                let mut map = std::collections::BTreeMap::new();
+                for _ in 0..len {
+                    let key = self.slice()?.into();
+                    map.insert(key, self.slice()?.into());
+                }
+                Tree::Strings(Arc::new(map))
+            }
+            _ => return Err(self.error("unknown tree tag")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::SchemaBuilder;
+
+    fn sample() -> Event {
+        let mut builder = SchemaBuilder::new();
+        let user = builder.intern(FieldMap::Meta, "user").unwrap();
+        let port = builder.intern(FieldMap::Parsed, "port").unwrap();
+        let mut event = Event::new(builder.freeze());
+        event.set(user, b"root");
+        event.set(port, b"22");
+        event.set_named(FieldMap::Meta, b"zz", b"1");
+        event.set_text(TextField::MarshaledTime, b"2026-01-01T00:00:00Z");
+        event.set_text(TextField::LineRaw, b"raw");
+        event.tree_mut().insert(
+            (*b"k").into(),
+            Tree::List(Arc::new(vec![
+                Tree::Float(1.5),
+                Tree::Null,
+                Tree::Str((*b"s").into()),
+            ])),
+        );
+        event
+    }
+
+    #[test]
+    fn meta_and_times_always_survive_the_rest_only_when_kept() {
+        let event = sample();
+        let mut bytes = Vec::new();
+        event.encode(&Keep::default(), &mut bytes);
+        let back = Event::decode(event.schema(), &bytes).unwrap();
+        assert_eq!(back.fields(FieldMap::Meta), event.fields(FieldMap::Meta));
+        assert_eq!(back.text(TextField::MarshaledTime), b"2026-01-01T00:00:00Z");
+        assert_eq!(back.fields(FieldMap::Parsed), vec![]);
+        assert_eq!(back.raw(), b"");
+        assert_eq!(back.tree(), None);
+
+        bytes.clear();
+        event.encode(
+            &Keep {
+                all: true,
+                ..Keep::default()
+            },
+            &mut bytes,
+        );
+        let back = Event::decode(event.schema(), &bytes).unwrap();
+        assert_eq!(
+            back.fields(FieldMap::Parsed),
+            event.fields(FieldMap::Parsed)
+        );
+        assert_eq!(back.raw(), b"raw");
+        assert_eq!(back.tree(), event.tree());
+    }
+
+    #[test]
+    fn cut_bytes_are_an_error_at_every_length() {
+        let event = sample();
+        let mut bytes = Vec::new();
+        event.encode(
+            &Keep {
+                all: true,
+                ..Keep::default()
+            },
+            &mut bytes,
+        );
+        for len in 0..bytes.len() {
+            let short = Event::decode(event.schema(), &bytes[..len]);
+            // A cut between two pieces is a shorter event; anywhere else it is an error.
+            assert!(short.is_err() || len >= 30, "length {len}");
+        }
+    }
+}

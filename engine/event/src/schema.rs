@@ -1,0 +1,156 @@
+//! Field names interned to slot numbers: the table every compiled expression and node refers to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Which of an event's string maps a field belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum FieldMap {
+    /// `evt.Parsed`: grok captures and `parsed:` statics.
+    Parsed,
+    /// `evt.Meta`: the only map that reaches alerts.
+    Meta,
+    /// `evt.Enriched`: results of enrichment methods.
+    Enriched,
+    /// `evt.Line.Labels`: labels of the acquisition block.
+    Labels,
+}
+
+/// The number of one interned field: an index into an event's spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u16);
+
+impl Slot {
+    /// The slot as an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// More than 65,535 different field names were interned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the content names more than 65535 different fields (at `{name}`)")]
+pub struct SchemaFull {
+    /// The name that did not fit.
+    pub name: String,
+}
+
+/// Collects field names while content is compiled; [`SchemaBuilder::freeze`] ends that.
+#[derive(Debug, Default, Clone)]
+pub struct SchemaBuilder {
+    slots: HashMap<FieldMap, HashMap<Arc<str>, Slot>>,
+    fields: Vec<(FieldMap, Arc<str>)>,
+}
+
+impl SchemaBuilder {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Continues an earlier table, so that its slots keep their numbers (hot reload, snapshots).
+    #[must_use]
+    pub fn continuing(schema: &Schema) -> Self {
+        let mut builder = Self::new();
+        for (map, name) in &schema.fields {
+            // The earlier table was within the limit, so this one is.
+            let _same_slot = builder.intern(*map, name);
+        }
+        builder
+    }
+
+    /// The slot of a field, new or known.
+    ///
+    /// # Errors
+    /// [`SchemaFull`] when there is no number left.
+    pub fn intern(&mut self, map: FieldMap, name: &str) -> Result<Slot, SchemaFull> {
+        if let Some(slot) = self.slots.get(&map).and_then(|names| names.get(name)) {
+            return Ok(*slot);
+        }
+        let Ok(number) = u16::try_from(self.fields.len()) else {
+            return Err(SchemaFull {
+                name: name.to_owned(),
+            });
+        };
+        let name: Arc<str> = Arc::from(name);
+        let slot = Slot(number);
+        self.fields.push((map, Arc::clone(&name)));
+        self.slots.entry(map).or_default().insert(name, slot);
+        Ok(slot)
+    }
+
+    /// The slot of a field if it was interned.
+    #[must_use]
+    pub fn get(&self, map: FieldMap, name: &str) -> Option<Slot> {
+        self.slots.get(&map)?.get(name).copied()
+    }
+
+    /// Ends interning. The same calls in the same order give the same numbers.
+    #[must_use]
+    pub fn freeze(self) -> Arc<Schema> {
+        let mut by_name: Vec<Slot> = (0..=u16::MAX).take(self.fields.len()).map(Slot).collect();
+        by_name.sort_by(|a, b| self.fields[a.index()].cmp(&self.fields[b.index()]));
+        let mut ranks = vec![0u16; by_name.len()];
+        for (rank, slot) in (0u16..).zip(&by_name) {
+            ranks[slot.index()] = rank;
+        }
+        Arc::new(Schema {
+            slots: self.slots,
+            fields: self.fields,
+            ranks,
+        })
+    }
+}
+
+/// The frozen table: slots to names and back.
+#[derive(Debug, Default)]
+pub struct Schema {
+    slots: HashMap<FieldMap, HashMap<Arc<str>, Slot>>,
+    fields: Vec<(FieldMap, Arc<str>)>,
+    /// Position of each slot in (map, name) order.
+    ranks: Vec<u16>,
+}
+
+impl Schema {
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether no field was interned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The slot of a field named at run time, if content mentions it.
+    #[must_use]
+    pub fn slot(&self, map: FieldMap, name: &[u8]) -> Option<Slot> {
+        let name = std::str::from_utf8(name).ok()?;
+        self.slots.get(&map)?.get(name).copied()
+    }
+
+    /// The name of a field.
+    #[must_use]
+    pub fn name(&self, slot: Slot) -> &str {
+        self.fields.get(slot.index()).map_or("", |field| &field.1)
+    }
+
+    /// The map a field belongs to.
+    #[must_use]
+    pub fn map(&self, slot: Slot) -> FieldMap {
+        self.fields
+            .get(slot.index())
+            .map_or(FieldMap::Parsed, |field| field.0)
+    }
+
+    /// A number that orders the slots of one map by name, bytewise.
+    #[must_use]
+    pub fn rank(&self, slot: Slot) -> u16 {
+        self.ranks.get(slot.index()).copied().unwrap_or(u16::MAX)
+    }
+}
