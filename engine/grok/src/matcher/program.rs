@@ -1,0 +1,149 @@
+//! One regex with the groups that are read, compiled for either engine.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memchr::memmem::Finder;
+use regex_syntax::hir::{Hir, HirKind};
+
+use super::reference::Reference;
+use super::scratch::UNSET;
+use super::special::{Special, Verdict};
+use super::{Engine, GrokError, Scratch};
+use crate::hir;
+use crate::literal::{self, Sequence};
+
+/// Patterns whose automaton may have more states than this are compiled by the regex engine at
+/// once, to learn whether they are too large; that of others is built when first needed.
+const CHECK_SIZE: u64 = 100_000;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Debug)]
+pub(super) struct Program {
+    /// Names the program in scratches; unique in the process.
+    id: u64,
+    tree: Hir,
+    groups: usize,
+    required: Option<Finder<'static>>,
+    literals: Sequence,
+    special: Option<Special>,
+    reference: OnceLock<Option<Reference>>,
+}
+
+impl Program {
+    /// Compiles a regex in Rust's syntax.
+    pub(super) fn compile(rust: &str, keep: &[u32], engine: Engine) -> Result<Self, GrokError> {
+        let whole = hir::parse(rust).map_err(|error| GrokError::Unsupported {
+            reason: error.to_string(),
+        })?;
+        let tree = hir::keep_groups(&whole, keep);
+        let literal = literal::required(&tree);
+        let special = match engine {
+            Engine::Specialised => Special::new(&tree),
+            Engine::Reference => None,
+        };
+        let reference = OnceLock::new();
+        if size(&tree) > CHECK_SIZE || special.is_none() {
+            let built = Reference::new(&tree, keep.len())?;
+            reference.get_or_init(|| Some(built));
+        }
+        Ok(Program {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            literals: Sequence::new(&tree),
+            tree,
+            groups: keep.len(),
+            required: (!literal.is_empty()).then(|| Finder::new(&literal).into_owned()),
+            special,
+            reference,
+        })
+    }
+
+    /// A literal that every match contains; may be empty.
+    pub(super) fn required(&self) -> &[u8] {
+        self.required.as_ref().map_or(&[], Finder::needle)
+    }
+
+    /// What the specialised matcher says by itself.
+    #[cfg(test)]
+    pub(super) fn verdict(&self, scratch: &mut Scratch, subject: &[u8]) -> Option<Verdict> {
+        scratch.slots.clear();
+        scratch.slots.resize(2 * self.groups, UNSET);
+        let (memory, slots) = scratch.memory(self.id);
+        self.special
+            .as_ref()
+            .map(|special| special.run(memory, slots, subject))
+    }
+
+    /// Searches the subject; on success the scratch has the spans of the kept groups.
+    pub(super) fn run(&self, scratch: &mut Scratch, subject: &[u8]) -> bool {
+        if self
+            .required
+            .as_ref()
+            .is_some_and(|literal| literal.find(subject).is_none())
+        {
+            return false;
+        }
+        let Some(special) = &self.special else {
+            return self.fall_back(scratch, subject);
+        };
+        scratch.slots.clear();
+        scratch.slots.resize(2 * self.groups, UNSET);
+        let (memory, slots) = scratch.memory(self.id);
+        match special.run(memory, slots, subject) {
+            Verdict::Match => true,
+            Verdict::NoMatch => false,
+            Verdict::Unknown => self.fall_back(scratch, subject),
+            Verdict::NotAtStart => {
+                if !self.literals.is_in(subject) {
+                    return false;
+                }
+                let Some(reference) = self.reference() else {
+                    return false;
+                };
+                let Some(start) = reference.start(self.id, scratch, subject) else {
+                    return false;
+                };
+                let (memory, slots) = scratch.memory(self.id);
+                special.run_at(memory, slots, subject, start) == Verdict::Match
+                    || self.fall_back(scratch, subject)
+            }
+        }
+    }
+
+    fn fall_back(&self, scratch: &mut Scratch, subject: &[u8]) -> bool {
+        self.reference()
+            .is_some_and(|reference| reference.run(self.id, scratch, subject))
+    }
+
+    /// The regex engine's form. Patterns for which building it could fail were tried when they
+    /// were compiled, so there always is one.
+    fn reference(&self) -> Option<&Reference> {
+        self.reference
+            .get_or_init(|| Reference::new(&self.tree, self.groups).ok())
+            .as_ref()
+    }
+}
+
+/// Roughly how many automaton states a tree needs.
+fn size(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        // A class of many ranges past ASCII needs several states for each.
+        HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
+            2 + 4 * class.ranges().len() as u64
+        }
+        HirKind::Class(_) => 2,
+        HirKind::Repetition(repetition) => {
+            let times = u64::from(repetition.max.unwrap_or(repetition.min).max(1));
+            size(&repetition.sub)
+                .saturating_mul(times)
+                .saturating_add(1)
+        }
+        HirKind::Capture(group) => size(&group.sub).saturating_add(2),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts
+            .iter()
+            .fold(1, |sum: u64, part| sum.saturating_add(size(part))),
+    }
+}

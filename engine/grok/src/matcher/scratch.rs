@@ -1,0 +1,82 @@
+//! What a search writes: spans, and the working memory of the engines.
+
+use regex_automata::{meta, util::primitives::NonMaxUsize};
+use rustc_hash::FxHashMap;
+
+use super::special::Memory;
+
+/// Offset of a group that took no part.
+pub(super) const UNSET: u32 = u32::MAX;
+
+/// Programs whose working memory is kept; it is rebuilt if a worker uses more patterns than this.
+const CACHE_LIMIT: usize = 1024;
+
+/// Working memory of searches and the result of the last one. Reusable; one per worker.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// Start and end of each kept group of the last match.
+    pub(super) slots: Vec<u32>,
+    /// The same, as the regex engine writes them.
+    pub(super) regex_slots: Vec<Option<NonMaxUsize>>,
+    regex_caches: FxHashMap<u64, Box<meta::Cache>>,
+    memories: FxHashMap<u64, Box<Memory>>,
+}
+
+impl Scratch {
+    /// Empty working memory; it grows with the patterns that run on it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Span of field `i` of the matcher that ran last, if it matched and the field took part.
+    #[inline]
+    pub fn span(&self, i: usize) -> Option<(u32, u32)> {
+        let start = *self.slots.get(2 * i)?;
+        let end = *self.slots.get(2 * i + 1)?;
+        (end != UNSET && start != UNSET).then_some((start, end))
+    }
+
+    /// The text of field `i` in the subject that was searched; empty if it took no part.
+    pub fn value<'s>(&self, i: usize, subject: &'s [u8]) -> &'s [u8] {
+        let Some((start, end)) = self.span(i) else {
+            return &[];
+        };
+        let at = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
+        subject.get(at(start)..at(end)).unwrap_or_default()
+    }
+
+    /// Rewrites group slots to field slots where fields share groups.
+    pub(super) fn spread(&mut self, groups: &[usize]) {
+        let spread: Vec<u32> = groups
+            .iter()
+            .flat_map(|group| [2 * group, 2 * group + 1])
+            .map(|slot| self.slots.get(slot).copied().unwrap_or(UNSET))
+            .collect();
+        self.slots = spread;
+    }
+
+    /// The specialised matcher's memory of the program with that id, and the slots to write.
+    #[inline]
+    pub(super) fn memory(&mut self, id: u64) -> (&mut Memory, &mut [u32]) {
+        if self.memories.len() >= CACHE_LIMIT && !self.memories.contains_key(&id) {
+            self.memories.clear();
+        }
+        (self.memories.entry(id).or_default(), &mut self.slots)
+    }
+
+    /// The regex cache of the program with that id, and the slots to write.
+    pub(super) fn regex(
+        &mut self,
+        id: u64,
+        regex: &meta::Regex,
+    ) -> (&mut meta::Cache, &mut Vec<Option<NonMaxUsize>>) {
+        if self.regex_caches.len() >= CACHE_LIMIT && !self.regex_caches.contains_key(&id) {
+            self.regex_caches.clear();
+        }
+        let cache = self
+            .regex_caches
+            .entry(id)
+            .or_insert_with(|| Box::new(regex.create_cache()));
+        (cache, &mut self.regex_slots)
+    }
+}
