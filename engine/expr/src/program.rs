@@ -1,0 +1,231 @@
+//! A compiled expression.
+
+mod explain;
+
+use std::sync::Arc;
+
+use overspill_event::{Keep, Slot, TextField};
+
+use crate::boolean::{Bool, DynExpr, DynInner};
+use crate::code::{Code, Node};
+use crate::context::Context;
+use crate::error::EvalError;
+use crate::eval::Machine;
+use crate::services::Counters;
+use crate::value::{Bytes, Value};
+
+/// A compiled expression. Cloning shares it.
+#[derive(Clone)]
+pub struct Program {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) text: Box<str>,
+    pub(crate) root: Node,
+    pub(crate) n_locals: usize,
+    pub(crate) boolean: Option<Bool>,
+    pub(crate) shape: Shape,
+    pub(crate) reads: Reads,
+}
+
+/// Expressions simple enough that a caller may copy a span instead of evaluating.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// Exactly one field: `evt.Meta.x`.
+    Field(Slot),
+    /// Exactly one text: `evt.Line.Raw`.
+    Text(TextField),
+    /// A constant string.
+    Const(Bytes),
+    /// Anything else.
+    Other,
+}
+
+/// What an expression reads, writes and may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Fields by slot, of `evt` and of the elements of a queue, sorted.
+    pub slots: Vec<Slot>,
+    /// Texts outside the maps.
+    pub texts: Vec<TextField>,
+    /// Fields that it sets, sorted.
+    pub writes: Vec<Slot>,
+    /// It sets fields whose names are computed.
+    pub writes_any: bool,
+    /// It looks into `evt.Unmarshaled`, or writes to it.
+    pub tree: bool,
+    /// It reads the raw line, its source, its module, its labels or the stage.
+    pub line: bool,
+    /// It reads fields of `evt.Parsed` or `evt.Enriched` by computed names, or the whole event.
+    pub all: bool,
+    /// It reads fields of `evt.Meta` by computed names.
+    pub meta: bool,
+    /// It reads the overflow.
+    pub overflow: bool,
+    /// It reads the event's or the current time.
+    pub time: bool,
+    /// It reads variables besides `evt`.
+    pub variables: bool,
+    /// Its result depends on more than the event and data files: stash, network, databases, time.
+    pub outside: bool,
+    /// It changes the event or logs.
+    pub effects: bool,
+    /// It can end with an error.
+    pub can_fail: bool,
+}
+
+impl Reads {
+    /// What a bucket must keep of an event so that the expression gives the same later.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        Keep {
+            slots: self.slots.clone(),
+            tree: self.tree,
+            line: self.line,
+            all: self.all,
+        }
+    }
+}
+
+impl Program {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The text it was compiled from.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.inner.text
+    }
+
+    /// Whether it is a plain field, text or constant.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.inner.shape.clone()
+    }
+
+    /// What it reads and whether it can fail.
+    #[must_use]
+    pub fn reads(&self) -> &Reads {
+        &self.inner.reads
+    }
+
+    /// The tree of tests, if the expression can only give a boolean (or fail).
+    #[must_use]
+    pub fn as_bool_tree(&self) -> Option<&Bool> {
+        self.inner.boolean.as_ref()
+    }
+
+    /// The tree of tests; of an expression that gives no boolean, one general part.
+    #[must_use]
+    pub fn to_bool_tree(&self) -> Bool {
+        self.inner.boolean.clone().unwrap_or_else(|| {
+            Bool::Dyn(DynExpr {
+                inner: Arc::new(DynInner {
+                    node: self.inner.root.clone(),
+                    n_locals: self.inner.n_locals,
+                    text: self.inner.text.clone(),
+                    reads: self.inner.reads.clone(),
+                    gives_bool: false,
+                }),
+            })
+        })
+    }
+
+    pub(crate) fn root(&self) -> &Node {
+        &self.inner.root
+    }
+
+    pub(crate) fn n_locals(&self) -> usize {
+        self.inner.n_locals
+    }
+
+    /// The value of the expression.
+    ///
+    /// # Errors
+    /// Whatever CrowdSec's machine would report as an error.
+    pub fn eval(&self, cx: &mut Context<'_>) -> Result<Value, EvalError> {
+        let counters = &cx.services.counters;
+        let result = Machine::new(cx, self.inner.n_locals).eval(&self.inner.root);
+        if result.is_err() {
+            Counters::bump(&counters.errors);
+        }
+        result
+    }
+
+    /// Whether the expression, as a filter, holds.
+    ///
+    /// # Errors
+    /// [`EvalError::NotBool`] when the result is something else, or as [`Program::eval`].
+    pub fn eval_bool(&self, cx: &mut Context<'_>) -> Result<bool, EvalError> {
+        match &self.inner.boolean {
+            Some(tree) => tree.eval(cx),
+            None => into_bool(&self.eval(cx)?),
+        }
+    }
+
+    /// As [`Program::eval_bool`], but by the general evaluator alone. The two agree; tests and
+    /// self-checks compare them.
+    ///
+    /// # Errors
+    /// As [`Program::eval_bool`].
+    pub fn eval_bool_reference(&self, cx: &mut Context<'_>) -> Result<bool, EvalError> {
+        into_bool(&self.eval(cx)?)
+    }
+
+    /// Appends the result to `out` and answers true if it is a string; answers false, with `out`
+    /// as it was, for any other result.
+    ///
+    /// # Errors
+    /// As [`Program::eval`].
+    pub fn eval_str(&self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<bool, EvalError> {
+        match (&self.inner.root.code, cx.evt.as_deref()) {
+            (Code::Slot(slot), Some(event)) => {
+                out.extend_from_slice(event.text_of(*slot));
+                Ok(true)
+            }
+            (Code::Text(text), Some(event)) => {
+                out.extend_from_slice(event.text(*text));
+                Ok(true)
+            }
+            (Code::Const(Value::Str(bytes)), _) => {
+                out.extend_from_slice(bytes);
+                Ok(true)
+            }
+            _ => {
+                let len = out.len();
+                let mut machine = Machine::new(cx, self.inner.n_locals);
+                let result = machine.eval_str(&self.inner.root, out);
+                if !matches!(result, Ok(true)) {
+                    out.truncate(len);
+                }
+                result
+            }
+        }
+    }
+
+    /// Why a boolean expression is false: the source text of the first part that decided it and
+    /// the value it saw. `None` when it is not false.
+    #[must_use]
+    pub fn explain_false(&self, cx: &mut Context<'_>) -> Option<String> {
+        explain::explain_false(self, cx)
+    }
+}
+
+pub(crate) fn into_bool(value: &Value) -> Result<bool, EvalError> {
+    match value {
+        Value::Bool(value) => Ok(*value),
+        other => Err(EvalError::NotBool {
+            found: other.type_name(),
+        }),
+    }
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_tuple("Program").field(&self.text()).finish()
+    }
+}

@@ -1,0 +1,163 @@
+//! The tests on spans give what the general evaluator gives, on any expression and any event.
+
+use overspill_event::{Event, FieldMap, SchemaBuilder};
+use overspill_expr::{Compiler, Context, Env, NoStash};
+use overspill_golike::time::Time;
+use proptest::prelude::*;
+
+use crate::fixture::services;
+
+const FIELDS: [&str; 4] = [
+    "evt.Meta.a",
+    "evt.Parsed.b",
+    "evt.Line.Raw",
+    "evt.Line.Labels.c",
+];
+
+/// Texts that collide with one another under the transforms.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        Just("root".to_owned()),
+        Just("ROOT".to_owned()),
+        Just("admin".to_owned()),
+        Just("a%41b".to_owned()),
+        Just("a+b".to_owned()),
+        Just("ssh root".to_owned()),
+        "[abAB%+ ]{0,4}",
+        Just("é".to_owned()),
+    ]
+}
+
+fn subject() -> impl Strategy<Value = String> {
+    let field = prop::sample::select(&FIELDS[..]).prop_map(str::to_owned);
+    field.prop_recursive(3, 4, 1, |inner| {
+        let change = prop::sample::select(vec![
+            "Upper",
+            "Lower",
+            "lower",
+            "PathUnescape",
+            "QueryUnescape",
+            "TrimSpace",
+        ]);
+        (change, inner).prop_map(|(change, inner)| format!("{change}({inner})"))
+    })
+}
+
+fn quoted() -> impl Strategy<Value = String> {
+    text().prop_map(|text| format!("{text:?}"))
+}
+
+/// A single test.
+fn atom() -> impl Strategy<Value = String> {
+    let op = prop::sample::select(vec![
+        "==",
+        "!=",
+        "contains",
+        "startsWith",
+        "endsWith",
+        "not contains",
+        "not startsWith",
+    ]);
+    let line = prop::sample::select(vec!["#", "Upper(#)", "Lower(#)"]);
+    let file_op = prop::sample::select(vec!["==", "contains", "startsWith", "endsWith"]);
+    let every = prop::sample::select(vec!["any", "none", "all"]);
+    prop_oneof![
+        4 => (subject(), op, quoted()).prop_map(|(s, op, q)| format!("{s} {op} {q}")),
+        1 => (quoted(), subject()).prop_map(|(q, s)| format!("{q} == {s}")),
+        2 => (subject(), prop::collection::vec(quoted(), 1..12), any::<bool>()).prop_map(
+            |(s, items, not)| {
+                let not = if not { "not " } else { "" };
+                format!("{s} {not}in [{}]", items.join(", "))
+            }
+        ),
+        1 => subject().prop_map(|s| format!("{s} matches '(?i)^(root|a.b)$'")),
+        2 => (every, subject(), file_op, line)
+            .prop_map(|(f, s, op, l)| format!("{f}(File('words.txt'), {{{s} {op} {l}}})")),
+        1 => subject().prop_map(|s| format!("{s} in File('words.txt')")),
+        1 => subject().prop_map(|s| format!("RegexpInFile({s}, 'agents.txt')")),
+        1 => subject().prop_map(|s| format!("{s} == nil")),
+        1 => Just("'a' in evt.Meta".to_owned()),
+        1 => subject().prop_map(|s| format!("int({s}) > 5")),
+        1 => Just("evt.Unmarshaled.x.y == 'z'".to_owned()),
+        1 => Just("evt.Unmarshaled.x".to_owned()),
+        1 => (subject(), subject()).prop_map(|(a, b)| format!("{a} == {b}")),
+        1 => subject().prop_map(|s| format!("len({s}) > 3")),
+        1 => Just("true".to_owned()),
+        1 => Just("false".to_owned()),
+    ]
+}
+
+fn expression() -> impl Strategy<Value = String> {
+    atom().prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..5)
+                .prop_map(|items| format!("({})", items.join(" and "))),
+            prop::collection::vec(inner.clone(), 2..5)
+                .prop_map(|items| format!("({})", items.join(" || "))),
+            inner.clone().prop_map(|inner| format!("not ({inner})")),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ? {b} : false)")),
+            (inner.clone(), subject()).prop_map(|(a, s)| {
+                format!("(let v{} = {s}; {a} and v{0} contains 'root')", a.len())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_forms_of_a_filter_agree(
+        expression in expression(),
+        values in prop::collection::vec(prop::option::of(text()), 4),
+    ) {
+        let mut schema = SchemaBuilder::new();
+        let compiled = Compiler::new(&mut schema).compile(&expression, &Env::event());
+        let program = match compiled {
+            Ok(program) => program,
+            Err(error) => {
+                // Nested declarations of one name are the only thing that is refused here.
+                prop_assert!(error.message.starts_with("cannot redeclare"), "{expression}: {error}");
+                return Ok(());
+            }
+        };
+        let mut event = Event::new(schema.freeze());
+        let maps = [FieldMap::Meta, FieldMap::Parsed, FieldMap::Labels];
+        for ((map, name), value) in maps.into_iter().zip(["a", "b", "c"]).zip(&values) {
+            if let Some(value) = value {
+                event.set_named(map, name.as_bytes(), value.as_bytes());
+            }
+        }
+        if let Some(Some(raw)) = values.last() {
+            event.set_text(overspill_event::TextField::LineRaw, raw.as_bytes());
+        }
+        let services = services();
+        let mut cx = Context {
+            evt: Some(&mut event),
+            vars: &[],
+            stash: &mut NoStash,
+            services: &services,
+            now: Time::ZERO,
+        };
+        let general = program.eval_bool_reference(&mut cx);
+        prop_assert_eq!(program.eval_bool(&mut cx), general.clone(), "{}", expression);
+        if general.is_err() {
+            let can_give_another_type = matches!(
+                general,
+                Err(overspill_expr::EvalError::NotBool { .. })
+            );
+            prop_assert!(program.reads().can_fail || can_give_another_type, "{}", expression);
+        }
+        if let Some(tree) = program.as_bool_tree() {
+            let is_failure = matches!(&general, Err(error)
+                if !matches!(error, overspill_expr::EvalError::NotBool { .. }));
+            prop_assert!(tree.can_fail() || !is_failure, "{}", expression);
+        }
+        if general == Ok(false) {
+            prop_assert!(program.explain_false(&mut cx).is_some());
+        }
+    }
+}
