@@ -1,0 +1,175 @@
+//! A plan: the stages of some content, numbered and indexed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use overspill_event::{SchemaBuilder, SchemaFull};
+
+use crate::dispatch::StageIndex;
+use crate::method::EngineSlots;
+use crate::node::Node;
+use crate::stash::CacheSpec;
+
+/// Deepest nesting of nodes. The hub's deepest is 3.
+pub const NODE_DEPTH_MAX: usize = 64;
+
+/// Why nodes make no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// Nodes nested deeper than [`NODE_DEPTH_MAX`].
+    #[error("nodes of `{node}` are nested deeper than {NODE_DEPTH_MAX} levels")]
+    TooDeep {
+        /// The top-level node.
+        node: Arc<str>,
+    },
+    /// Too many field names.
+    #[error(transparent)]
+    Schema(#[from] SchemaFull),
+}
+
+/// One stage: its top-level nodes in load order.
+#[derive(Debug, Clone)]
+pub struct StagePlan {
+    /// Name, as `evt.Stage` has it.
+    pub name: Arc<str>,
+    /// Top-level nodes in load order.
+    pub nodes: Vec<Node>,
+}
+
+/// The stages of some content. Immutable; shared by all workers.
+#[derive(Debug)]
+pub struct ParserPlan {
+    stages: Vec<StagePlan>,
+    indexes: Vec<StageIndex>,
+    caches: Vec<CacheSpec>,
+    slots: EngineSlots,
+    n_nodes: usize,
+    is_indexed: bool,
+    identity: u64,
+}
+
+impl ParserPlan {
+    /// Numbers and indexes stages, which must be in their order: ascending by name.
+    ///
+    /// # Errors
+    /// [`PlanError`] when nodes are nested too deeply or there are too many field names.
+    pub fn new(mut stages: Vec<StagePlan>, schema: &mut SchemaBuilder) -> Result<Self, PlanError> {
+        static IDENTITIES: AtomicU64 = AtomicU64::new(0);
+        let slots = EngineSlots::intern(schema)?;
+        let mut numbering = Numbering::default();
+        for node in stages.iter_mut().flat_map(|stage| &mut stage.nodes) {
+            if !numbering.number(node, 0) {
+                return Err(PlanError::TooDeep {
+                    node: Arc::clone(&node.name),
+                });
+            }
+        }
+        let indexes = stages
+            .iter()
+            .map(|stage| StageIndex::new(&stage.nodes, schema))
+            .collect();
+        Ok(Self {
+            stages,
+            indexes,
+            caches: numbering.caches,
+            slots,
+            n_nodes: numbering.n_nodes,
+            is_indexed: true,
+            identity: IDENTITIES.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// The same plan without the index: every node of a stage is looked at. The slow and obvious
+    /// path that the index is compared with.
+    #[must_use]
+    pub fn without_index(mut self) -> Self {
+        self.is_indexed = false;
+        self
+    }
+
+    /// The stages, in order.
+    #[must_use]
+    pub fn stages(&self) -> &[StagePlan] {
+        &self.stages
+    }
+
+    /// How many nodes there are, children included.
+    #[must_use]
+    pub fn n_nodes(&self) -> usize {
+        self.n_nodes
+    }
+
+    /// Calls `each` with every node, children after their parent, in load order.
+    pub fn each_node(&self, each: &mut dyn FnMut(&Node)) {
+        fn walk(node: &Node, each: &mut dyn FnMut(&Node)) {
+            each(node);
+            for child in &node.children {
+                walk(child, each);
+            }
+        }
+        for node in self.stages.iter().flat_map(|stage| &stage.nodes) {
+            walk(node, each);
+        }
+    }
+
+    pub(crate) fn stage(&self, number: usize) -> Option<(&StagePlan, &StageIndex)> {
+        Some((self.stages.get(number)?, self.indexes.get(number)?))
+    }
+
+    /// Place of a stage by name.
+    pub(crate) fn stage_number(&self, name: &[u8]) -> Option<usize> {
+        self.stages
+            .iter()
+            .position(|stage| stage.name.as_bytes() == name)
+    }
+
+    pub(crate) fn caches(&self) -> &[CacheSpec] {
+        &self.caches
+    }
+
+    pub(crate) fn slots(&self) -> &EngineSlots {
+        &self.slots
+    }
+
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.is_indexed
+    }
+
+    /// Tells plans apart within the process.
+    pub(crate) fn identity(&self) -> u64 {
+        self.identity
+    }
+}
+
+/// Gives nodes their numbers and stash entries their caches.
+#[derive(Default)]
+struct Numbering {
+    n_nodes: usize,
+    caches: Vec<CacheSpec>,
+    names: HashSet<Arc<str>>,
+}
+
+impl Numbering {
+    /// Answers whether the node is not too deep.
+    fn number(&mut self, node: &mut Node, depth: usize) -> bool {
+        if depth >= NODE_DEPTH_MAX {
+            return false;
+        }
+        node.number = self.n_nodes;
+        self.n_nodes += 1;
+        for write in &mut node.stash {
+            if self.names.insert(Arc::clone(&write.name)) {
+                self.caches.push(CacheSpec {
+                    name: Arc::clone(&write.name),
+                    size: write.size,
+                });
+            }
+            let known = self.caches.iter().position(|spec| spec.name == write.name);
+            write.cache = known.unwrap_or_default();
+        }
+        node.children
+            .iter_mut()
+            .all(|child| self.number(child, depth + 1))
+    }
+}
