@@ -1,0 +1,308 @@
+//! The watermark passes: pours become final.
+
+use super::Table;
+use super::ahead::{Ahead, Entry, Register};
+use super::cells::CellId;
+use super::held::Slot;
+use super::lapse::set_timer;
+use super::wheel::Due;
+use crate::judge::Judge;
+use crate::key::{Key, key_group};
+use crate::overflow::Change;
+use crate::pour::{Order, Payload, Pour};
+use crate::rules::Step;
+use crate::state::{Size, State};
+
+/// Pours whose cells are fetched into the cache together.
+const WARM_UP: usize = 16;
+
+impl Table {
+    /// Settles all pours at or below this effective time.
+    pub(super) fn settle<J: Judge + ?Sized>(
+        &mut self,
+        upto_ns: i64,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        if self.config.speculative {
+            self.settle_ahead(upto_ns, judge, out);
+        } else {
+            self.settle_held(upto_ns, judge, out);
+        }
+    }
+
+    fn settle_held<J: Judge + ?Sized>(
+        &mut self,
+        upto_ns: i64,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        while let Some(mut slot) = self.held.take(upto_ns) {
+            let n_ready = slot.sort(upto_ns);
+            self.settle_slot(&slot, n_ready, judge, out);
+            if self.held.give_back(slot, n_ready) {
+                break;
+            }
+        }
+    }
+
+    fn settle_slot<J: Judge + ?Sized>(
+        &mut self,
+        slot: &Slot,
+        n_ready: usize,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let mut payload = Payload::new(&[]);
+        let mut place = (0, 0);
+        for chunk in slot.first(n_ready).chunks(WARM_UP) {
+            self.cells.warm_up(chunk.iter().map(|held| held.pour.key));
+            for held in chunk {
+                if place != (held.start, held.end) {
+                    place = (held.start, held.end);
+                    payload = Payload::new(slot.evidence(held));
+                }
+                self.reach(held.pour.order.eff_ns, judge, out);
+                let Some(id) = self.cells.find_or_create(held.pour.key) else {
+                    continue;
+                };
+                let step = self.settle_step(id, &held.pour, &payload, judge);
+                out.extend(step.fired.into_iter().chain(step.own).map(Change::added));
+                self.enforce_cap(key_group(held.pour.key));
+            }
+        }
+    }
+
+    /// Settles what is ahead. Groups that cannot have been above their cap are settled key by
+    /// key; the others pour by pour, in order, because evictions have a place in the order.
+    fn settle_ahead<J: Judge + ?Sized>(
+        &mut self,
+        upto_ns: i64,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let due = self.register.take(upto_ns);
+        let (crowded, free): (Vec<CellId>, Vec<CellId>) = due
+            .into_iter()
+            .partition(|&id| self.may_be_over_cap(self.cells.get(id).key));
+        for id in free {
+            self.settle_cell(id, upto_ns, judge, out);
+        }
+        if !crowded.is_empty() {
+            self.settle_crowded(&crowded, upto_ns, judge, out);
+        }
+    }
+
+    fn settle_cell<J: Judge + ?Sized>(
+        &mut self,
+        id: CellId,
+        upto_ns: i64,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let cell = self.cells.get_mut(id);
+        let Some(mut ahead) = cell.ahead.take() else {
+            return;
+        };
+        ahead.sort();
+        let n = ahead.n_upto(upto_ns);
+        if ahead.is_deferred {
+            for _ in 0..n {
+                let Some(mut entry) = ahead.entries.pop_front() else {
+                    break;
+                };
+                self.drop_ahead(&entry);
+                let step = self.settle_step(id, &entry.pour, &Payload::of(&entry.evidence), judge);
+                entry.replace(step, out);
+            }
+        } else if n > 0 {
+            let size = cell.state.size();
+            if n == ahead.entries.len() {
+                cell.state = std::mem::take(&mut ahead.now);
+            } else {
+                let key = cell.key;
+                let state = std::mem::take(&mut cell.state);
+                self.cells.get_mut(id).state = self.state_before(key, state, &mut ahead, n, judge);
+            }
+            for entry in ahead.entries.drain(..n) {
+                self.drop_ahead(&entry);
+                self.counters.tally(entry.fired_effects);
+                self.counters.tally(entry.effects);
+            }
+            self.note_settled(id, size);
+        }
+        self.cells.get_mut(id).ahead = Some(ahead);
+        self.after_settling(id, upto_ns, judge, out);
+    }
+
+    /// The state before the `n`-th entry, from the settled one or the nearest checkpoint.
+    fn state_before<J: Judge + ?Sized>(
+        &self,
+        key: Key,
+        settled: State,
+        ahead: &mut Ahead,
+        n: usize,
+        judge: &mut J,
+    ) -> State {
+        let from = (1..=n).rev().find(|&at| ahead.entries[at].before.is_some());
+        let mut state = match from.and_then(|at| ahead.entries[at].before.take()) {
+            Some(before) => *before,
+            None => settled,
+        };
+        for entry in ahead.entries.range(from.unwrap_or(0)..n) {
+            self.rules.step(
+                key,
+                &mut state,
+                &entry.pour,
+                &Payload::of(&entry.evidence),
+                judge,
+            );
+        }
+        state
+    }
+
+    /// Settles cells pour by pour, in the order of pours over all of them.
+    fn settle_crowded<J: Judge + ?Sized>(
+        &mut self,
+        ids: &[CellId],
+        upto_ns: i64,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let mut agenda: Vec<(Order, CellId)> = Vec::new();
+        for &id in ids {
+            let Some(ahead) = &mut self.cells.get_mut(id).ahead else {
+                continue;
+            };
+            ahead.sort();
+            let n = ahead.n_upto(upto_ns);
+            agenda.extend(ahead.entries.range(..n).map(|entry| (entry.pour.order, id)));
+        }
+        agenda.sort_unstable();
+        for (order, id) in agenda {
+            self.reach(order.eff_ns, judge, out);
+            let cell = self.cells.get_mut(id);
+            let group = key_group(cell.key);
+            let Some(mut entry) = cell
+                .ahead
+                .as_mut()
+                .and_then(|ahead| ahead.entries.pop_front())
+            else {
+                continue;
+            };
+            self.drop_ahead(&entry);
+            let step = self.settle_step(id, &entry.pour, &Payload::of(&entry.evidence), judge);
+            entry.replace(step, out);
+            self.enforce_cap(group);
+        }
+        let mut voided = std::mem::take(&mut self.voided);
+        voided.extend_from_slice(ids);
+        voided.sort_unstable();
+        voided.dedup();
+        for id in voided {
+            self.after_settling(id, upto_ns, judge, out);
+        }
+    }
+
+    /// Puts a cell in order after some of its entries were settled.
+    fn after_settling<J: Judge + ?Sized>(
+        &mut self,
+        id: CellId,
+        upto_ns: i64,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let defer_after = self.config.defer_after;
+        let cell = self.cells.get_mut(id);
+        let Some(ahead) = &mut cell.ahead else { return };
+        let Some(first) = ahead.entries.front() else {
+            if let Some(ahead) = cell.ahead.take() {
+                self.spare.give_back(ahead);
+            }
+            if !cell.state.exists() {
+                self.cells.remove(id);
+            }
+            return;
+        };
+        let eff_ns = first.pour.order.eff_ns;
+        if ahead.is_deferred && ahead.entries.len() <= defer_after / 2 {
+            ahead.is_deferred = false;
+            ahead.is_void = true;
+        }
+        if ahead.is_void && !ahead.is_deferred {
+            self.redo(id, 0, judge, out);
+        }
+        if Register::is_taken(eff_ns, upto_ns) {
+            self.register.note(eff_ns, id);
+        }
+    }
+
+    fn drop_ahead(&mut self, entry: &Entry) {
+        self.counters.waiting -= 1;
+        let group = self.cells.group_mut(key_group(entry.pour.key));
+        group.ahead_bytes -= entry.evidence.len() as u64;
+    }
+
+    /// Applies a pour to the settled state of its key.
+    fn settle_step<J: Judge + ?Sized>(
+        &mut self,
+        id: CellId,
+        pour: &Pour,
+        payload: &Payload<'_>,
+        judge: &mut J,
+    ) -> Step {
+        let cell = self.cells.get_mut(id);
+        let size = cell.state.size();
+        let step = self
+            .rules
+            .step(cell.key, &mut cell.state, pour, payload, judge);
+        self.counters.tally(step.fired_effects);
+        self.counters.tally(step.effects);
+        self.note_settled(id, size);
+        step
+    }
+
+    /// Keeps totals, wheel and timers in step with a settled state that changed.
+    pub(super) fn note_settled(&mut self, id: CellId, before: Size) {
+        let cell = self.cells.get_mut(id);
+        let after = cell.state.size();
+        if after.exists && !cell.is_armed {
+            cell.is_armed = true;
+            let due = Due {
+                cell: id,
+                generation: cell.generation,
+            };
+            self.wheel.arm(due, cell.state.keep_until_ns);
+        }
+        let deadline = cell
+            .state
+            .bucket
+            .as_ref()
+            .and_then(|bucket| self.rules.deadline(bucket));
+        if cell.timer_ns != deadline {
+            set_timer(&mut self.timers, cell, deadline);
+        }
+        let group = key_group(cell.key);
+        if before != after {
+            self.count_size(group, before, after);
+        }
+    }
+
+    pub(super) fn count_size(&mut self, group: u16, before: Size, after: Size) {
+        self.cells.resize(group, before, after);
+        let counters = &mut self.counters;
+        let change = |gauge: &mut u64, before: u64, after: u64| *gauge = *gauge + after - before;
+        change(
+            &mut counters.keys,
+            before.exists.into(),
+            after.exists.into(),
+        );
+        change(
+            &mut counters.live_buckets,
+            before.is_live.into(),
+            after.is_live.into(),
+        );
+        change(&mut counters.kept_events, before.events, after.events);
+        change(&mut counters.kept_bytes, before.bytes, after.bytes);
+    }
+}

@@ -1,0 +1,146 @@
+//! The settled states of a key group, as bytes and back.
+//!
+//! ```text
+//! | "OSB" version: u8 | group: u16 | watermark: i64 | n: u32 | n x state, by key |
+//! ```
+//!
+//! A snapshot holds the states after all pours at or below the watermark and nothing of the pours
+//! above it: whoever restores reads those again. So it may be taken at any time between two
+//! advances, group by group, while later pours go on. Equal states give equal bytes.
+
+use super::Table;
+use super::cells::CellId;
+use crate::codec::{Malformed, Reader, Restored, write_state};
+use crate::key::{KEY_GROUPS, key_group};
+use crate::state::{Size, turn};
+
+const MAGIC: [u8; 3] = *b"OSB";
+const VERSION: u8 = 1;
+
+/// Bytes that are no snapshot this table can take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// The bytes do not begin as a snapshot does.
+    #[error("not a snapshot of buckets")]
+    NotASnapshot,
+    /// A later build wrote it.
+    #[error("snapshot version {0} is not known")]
+    Version(u8),
+    /// The bytes contradict the format.
+    #[error("{what} at byte {at} of a snapshot")]
+    Malformed {
+        /// What is wrong.
+        what: &'static str,
+        /// Where.
+        at: usize,
+    },
+    /// All groups of a table must stand at one watermark.
+    #[error("snapshot as of {snapshot_ns} for a table at {table_ns}")]
+    Watermark {
+        /// The snapshot's watermark.
+        snapshot_ns: i64,
+        /// The table's watermark.
+        table_ns: i64,
+    },
+    /// The table holds keys of this group, or pours, already.
+    #[error("key group {0} is not empty")]
+    NotEmpty(u16),
+}
+
+impl From<Malformed> for SnapshotError {
+    fn from(Malformed { what, at }: Malformed) -> Self {
+        Self::Malformed { what, at }
+    }
+}
+
+impl Table {
+    /// The states of a key group as of the watermark. `None` before the first advance, when
+    /// there is nothing to hold.
+    #[must_use]
+    pub fn snapshot(&self, group: u16) -> Option<Vec<u8>> {
+        let watermark_ns = self.watermark_ns?;
+        if group >= KEY_GROUPS {
+            return None;
+        }
+        let mut ids: Vec<CellId> = self.cells.group(group).members().to_vec();
+        ids.retain(|&id| self.cells.get(id).state.exists());
+        ids.sort_unstable_by_key(|&id| self.cells.get(id).key);
+        let mut out = Vec::new();
+        out.extend(MAGIC);
+        out.push(VERSION);
+        out.extend(group.to_le_bytes());
+        out.extend(watermark_ns.to_le_bytes());
+        out.extend(u32::try_from(ids.len()).unwrap_or(u32::MAX).to_le_bytes());
+        for id in ids {
+            let cell = self.cells.get(id);
+            write_state(&mut out, cell.key, &cell.state, &self.rules);
+        }
+        Some(out)
+    }
+
+    /// Takes a key group from a snapshot. Answers which.
+    ///
+    /// The table must be new, or restored to the same watermark, and must not have been given
+    /// pours. After this it stands at the snapshot's watermark: pours at or below that are late.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no snapshot, or do not suit the table; the table is then unchanged.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<u16, SnapshotError> {
+        let mut reader = Reader::new(bytes);
+        let Ok([m0, m1, m2, version]) = reader.array() else {
+            return Err(SnapshotError::NotASnapshot);
+        };
+        if [m0, m1, m2] != MAGIC {
+            return Err(SnapshotError::NotASnapshot);
+        }
+        if version != VERSION {
+            return Err(SnapshotError::Version(version));
+        }
+        let group = reader.u16()?;
+        if group >= KEY_GROUPS {
+            return Err(reader.malformed("group out of range").into());
+        }
+        let snapshot_ns = reader.i64()?;
+        if let Some(table_ns) = self.watermark_ns
+            && table_ns != snapshot_ns
+        {
+            return Err(SnapshotError::Watermark {
+                snapshot_ns,
+                table_ns,
+            });
+        }
+        if self.counters().waiting > 0 || !self.cells.group(group).members().is_empty() {
+            return Err(SnapshotError::NotEmpty(group));
+        }
+        let mut restored: Vec<Restored> = Vec::new();
+        for _ in 0..reader.u32()? {
+            let state = reader.state(&self.rules)?;
+            let is_in_order = restored.last().is_none_or(|last| last.key < state.key);
+            if !is_in_order || key_group(state.key) != group {
+                return Err(reader.malformed("key out of place").into());
+            }
+            restored.push(state);
+        }
+        if !reader.is_at_end() {
+            return Err(reader.malformed("bytes after the end").into());
+        }
+        self.watermark_ns = Some(snapshot_ns);
+        // Nothing is armed before the first group, and later groups find the wheel here already.
+        self.forget(turn(snapshot_ns.saturating_add(1)));
+        for Restored {
+            key,
+            state,
+            n_orphaned,
+        } in restored
+        {
+            self.counters.orphaned += n_orphaned;
+            let Some(id) = self.cells.find_or_create(key) else {
+                continue;
+            };
+            self.cells.get_mut(id).state = state;
+            self.note_settled(id, Size::default());
+        }
+        Ok(group)
+    }
+}

@@ -1,0 +1,125 @@
+//! Pours above the watermark, applied at arrival.
+
+use super::Table;
+use super::ahead::{Ahead, CHECKPOINT, Entry};
+use super::cells::{Cell, CellId};
+use crate::judge::Judge;
+use crate::key::key_group;
+use crate::overflow::Change;
+use crate::pour::{Payload, Pour};
+use crate::state::State;
+
+impl Table {
+    pub(super) fn speculate<J: Judge + ?Sized>(
+        &mut self,
+        pour: Pour,
+        payload: &Payload<'_>,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let Some(id) = self.cells.find_or_create(pour.key) else {
+            return;
+        };
+        let Cell { state, ahead, .. } = self.cells.get_mut(id);
+        let ahead = ahead.get_or_insert_with(|| self.spare.start(state));
+        let Some(at) = ahead.place(&pour.order) else {
+            self.counters.repeated += 1;
+            return;
+        };
+        let mut entry = Entry::new(pour, payload.share());
+        let n_bytes = entry.evidence.len() as u64;
+        let n_later = ahead.entries.len() - at.min(ahead.entries.len());
+        if !ahead.is_deferred && n_later > self.config.defer_after {
+            ahead.defer(out);
+        }
+        let mut redo_from = None;
+        if ahead.is_deferred {
+            self.counters.deferred += 1;
+            let last = ahead.entries.back();
+            ahead.is_unsorted |= last.is_some_and(|last| last.pour.order > pour.order);
+            ahead.entries.push_back(entry);
+        } else if n_later == 0 {
+            ahead.checkpoint(&mut entry);
+            let step = self
+                .rules
+                .step(pour.key, &mut ahead.now, &pour, payload, judge);
+            entry.replace(step, out);
+            ahead.entries.push_back(entry);
+        } else {
+            ahead.entries.insert(at, entry);
+            redo_from = Some(at);
+        }
+        self.cells.group_mut(key_group(pour.key)).ahead_bytes += n_bytes;
+        self.counters.waiting += 1;
+        self.register.note(pour.order.eff_ns, id);
+        if let Some(from) = redo_from {
+            self.redo(id, from, judge, out);
+        }
+    }
+
+    /// Applies the entries from this one on again and emits the differences.
+    pub(super) fn redo<J: Judge + ?Sized>(
+        &mut self,
+        id: CellId,
+        from: usize,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let Cell {
+            key,
+            state: settled,
+            ahead,
+            ..
+        } = self.cells.get_mut(id);
+        let Some(ahead) = ahead else { return };
+        ahead.is_void = false;
+        let start = (1..=from)
+            .rev()
+            .find(|&at| ahead.entries[at].before.is_some());
+        let mut state = match start.and_then(|at| ahead.entries[at].before.as_ref()) {
+            Some(before) => State::clone(before),
+            None => settled.fork(),
+        };
+        let start = start.unwrap_or(0);
+        let mut since_checkpoint = 0;
+        for at in start..ahead.entries.len() {
+            let entry = &mut ahead.entries[at];
+            if at > from && entry.before.as_deref() == Some(&state) {
+                // From here on everything comes out as before.
+                return;
+            }
+            if at > start {
+                since_checkpoint += 1;
+                let is_due = entry.before.is_some() || since_checkpoint >= CHECKPOINT;
+                entry.before = is_due.then(|| Box::new(state.clone()));
+                since_checkpoint *= usize::from(!is_due);
+            }
+            let payload = Payload::of(&entry.evidence);
+            let step = self
+                .rules
+                .step(*key, &mut state, &entry.pour, &payload, judge);
+            drop(payload);
+            if at >= from {
+                self.counters.redone += u64::from(at > from);
+                entry.replace(step, out);
+            }
+        }
+        ahead.now = state;
+        ahead.since_checkpoint = since_checkpoint;
+    }
+}
+
+impl Ahead {
+    /// Keeps the present state before an entry that is about to be applied, when it is time to.
+    fn checkpoint(&mut self, entry: &mut Entry) {
+        if self.entries.is_empty() {
+            self.since_checkpoint = 0;
+            return;
+        }
+        self.since_checkpoint += 1;
+        if self.since_checkpoint >= CHECKPOINT {
+            self.since_checkpoint = 0;
+            entry.before = Some(Box::new(self.now.clone()));
+        }
+    }
+}
