@@ -1,0 +1,174 @@
+//! Small-domain fields: what an event is, as a short vector of numbers.
+//!
+//! A dimension is a subject (a field, perhaps in upper or lower case) that filters compare with
+//! literals. A value that no filter names is like any other such value, so it gets one number,
+//! [`OTHER`]: however many values attackers invent, the number of kinds stays that of the content.
+
+use std::sync::Arc;
+
+use overspill_event::Event;
+use overspill_expr::{Bool, StrTest, Subject, Test};
+use rustc_hash::FxHashMap;
+
+/// Number of every value that no literal names.
+pub(crate) const OTHER: u16 = 0;
+
+/// One dimension.
+#[derive(Debug)]
+pub(crate) struct Dim {
+    pub(crate) subject: Subject,
+    ids: FxHashMap<Arc<[u8]>, u16>,
+    /// How many tests are on it.
+    pub(crate) n_tests: usize,
+}
+
+impl Dim {
+    /// The number of an event's value.
+    pub(crate) fn id(&self, event: &Event, scratch: &mut Vec<u8>) -> u16 {
+        let value = self.subject.value(event, scratch);
+        self.ids.get(value).copied().unwrap_or(OTHER)
+    }
+
+    fn id_of(&self, literal: &[u8]) -> u16 {
+        self.ids.get(literal).copied().unwrap_or(OTHER)
+    }
+
+    /// What a test answers for a value of this number, if the number tells.
+    pub(crate) fn answer(&self, test: &Test, id: u16) -> Option<bool> {
+        match test {
+            Test::Eq(literal) => Some(self.id_of(literal) == id),
+            Test::Ne(literal) => Some(self.id_of(literal) != id),
+            Test::In(set) => Some(set.iter().any(|literal| self.id_of(literal) == id)),
+            Test::NotIn(set) => Some(!set.iter().any(|literal| self.id_of(literal) == id)),
+            _ => None,
+        }
+    }
+}
+
+/// All dimensions of the filters of some content.
+#[derive(Debug, Default)]
+pub(crate) struct Dims {
+    pub(crate) dims: Vec<Dim>,
+    by_subject: FxHashMap<Subject, usize>,
+}
+
+impl Dims {
+    /// Most literals a dimension may have: beyond, comparing is left to the filter.
+    const LITERALS_MAX: usize = 1_000;
+
+    pub(crate) fn of<'a>(filters: impl Iterator<Item = &'a Bool>) -> Self {
+        let mut dims = Self::default();
+        for filter in filters {
+            walk(filter, &mut |test| dims.add(test));
+        }
+        dims
+    }
+
+    fn add(&mut self, test: &StrTest) {
+        let literals: Vec<Arc<[u8]>> = match &test.test {
+            Test::Eq(literal) | Test::Ne(literal) => vec![Arc::clone(literal)],
+            Test::In(set) | Test::NotIn(set) => set.iter().map(Arc::from).collect(),
+            _ => return,
+        };
+        if !test.subject.is_cheap() {
+            return;
+        }
+        let at = *self
+            .by_subject
+            .entry(test.subject.clone())
+            .or_insert_with(|| {
+                let subject = test.subject.clone();
+                self.dims.push(Dim {
+                    subject,
+                    ids: FxHashMap::default(),
+                    n_tests: 0,
+                });
+                self.dims.len() - 1
+            });
+        let dim = &mut self.dims[at];
+        dim.n_tests += 1;
+        if dim.ids.len() + literals.len() > Self::LITERALS_MAX {
+            return;
+        }
+        for literal in literals {
+            let next = u16::try_from(dim.ids.len() + 1).unwrap_or(u16::MAX);
+            dim.ids.entry(literal).or_insert(next);
+        }
+    }
+
+    /// The dimension of a test and whether its literals all have numbers.
+    pub(crate) fn find(&self, test: &StrTest) -> Option<usize> {
+        let at = *self.by_subject.get(&test.subject)?;
+        let dim = &self.dims[at];
+        let known = |literal: &[u8]| dim.ids.contains_key(literal);
+        let complete = match &test.test {
+            Test::Eq(literal) | Test::Ne(literal) => known(literal),
+            Test::In(set) | Test::NotIn(set) => set.iter().all(known),
+            _ => false,
+        };
+        complete.then_some(at)
+    }
+}
+
+/// Calls `visit` for every test on a string that stands in a filter.
+pub(crate) fn walk(filter: &Bool, visit: &mut impl FnMut(&StrTest)) {
+    match filter {
+        Bool::Str(test) => visit(test),
+        Bool::And(parts) | Bool::Or(parts) => parts.iter().for_each(|part| walk(part, visit)),
+        Bool::Not(part) => walk(part, visit),
+        _ => {}
+    }
+}
+
+/// Folds a filter with the numbers that are known; the result holds for exactly the same events.
+///
+/// `known` gives the number of a dimension, if it is known. A part is only dropped where dropping
+/// it loses no run-time error and no side effect.
+pub(crate) fn fold(filter: &Bool, dims: &Dims, known: &impl Fn(usize) -> Option<u16>) -> Bool {
+    match filter {
+        Bool::Str(test) => dims
+            .find(test)
+            .and_then(|at| dims.dims[at].answer(&test.test, known(at)?))
+            .map_or_else(|| filter.clone(), Bool::Const),
+        Bool::Not(part) => match fold(part, dims, known) {
+            Bool::Const(value) => Bool::Const(!value),
+            part => Bool::Not(Box::new(part)),
+        },
+        Bool::And(parts) => fold_list(parts, dims, known, false),
+        Bool::Or(parts) => fold_list(parts, dims, known, true),
+        _ => filter.clone(),
+    }
+}
+
+/// An `and` (`ends` false) or `or` (`ends` true): the first part that equals `ends` decides.
+fn fold_list(
+    parts: &[Bool],
+    dims: &Dims,
+    known: &impl Fn(usize) -> Option<u16>,
+    ends: bool,
+) -> Bool {
+    let mut kept: Vec<Bool> = Vec::new();
+    for part in parts {
+        match fold(part, dims, known) {
+            Bool::Const(value) if value == ends => {
+                // What stands before is evaluated first: it may raise or have an effect.
+                if kept
+                    .iter()
+                    .all(|part| !part.can_fail() && !part.has_effects())
+                {
+                    return Bool::Const(ends);
+                }
+                kept.push(Bool::Const(ends));
+                break;
+            }
+            Bool::Const(_) => {}
+            part => kept.push(part),
+        }
+    }
+    match kept.len() {
+        0 => Bool::Const(!ends),
+        1 => kept.remove(0),
+        _ if ends => Bool::Or(kept.into()),
+        _ => Bool::And(kept.into()),
+    }
+}

@@ -1,0 +1,430 @@
+//! All scenarios with their index: an event in, the buckets it pours into out.
+//!
+//! ```text
+//! event -> log_type and service -> group: the filters that are not false for these two
+//!       -> its other small-domain fields -> kind: what is left of each filter
+//!       -> gates: literals that must occur -> evaluation of what is left -> groupby, distinct, ...
+//! ```
+//!
+//! Groups and kinds are made on first sight by folding the filters with what is known, and kept
+//! (bounded). Order, run-time errors and side effects are those of evaluating every filter in
+//! order: what could raise or act is never skipped, and after a filter with a side effect has run,
+//! the rest of the event is evaluated without the index.
+
+use std::sync::Arc;
+
+use overspill_bucket::{Key, ScenarioId};
+use overspill_event::{Event, FieldMap, Schema, Slot};
+use overspill_expr::{Bool, Context, EvalError, Services, Stash};
+use rustc_hash::FxHashMap;
+
+use crate::dims::{Dims, fold};
+use crate::gates::{Fired, Gate, Gates, GatesBuilder};
+use crate::key::{Keyer, ScenarioKey};
+use crate::plan::ScenarioPlan;
+
+/// Kinds a worker remembers a group; beyond, filters are evaluated as the group left them.
+const KINDS_MAX: usize = 4_096;
+/// Groups a worker remembers.
+const GROUPS_MAX: usize = 4_096;
+/// Dimensions that make up a kind.
+const KIND_DIMS_MAX: usize = 24;
+
+/// One bucket an event pours into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The pouring scenario.
+    pub scenario: ScenarioId,
+    /// The bucket.
+    pub key: Key,
+    /// Hash of the `distinct` value; `None` when there is none, or it could not be evaluated.
+    pub distinct: Option<[u64; 2]>,
+    /// The event cancels the bucket.
+    pub cancels: bool,
+}
+
+/// Why an event was abandoned before all scenarios had seen it.
+#[derive(Debug, Clone)]
+pub struct Abandoned {
+    /// The scenario whose filter or groupby failed.
+    pub scenario: ScenarioId,
+    /// Why.
+    pub error: EvalError,
+}
+
+/// Every scenario of some content.
+#[derive(Debug)]
+pub struct Rules {
+    scenarios: Vec<ScenarioPlan>,
+    keys: Vec<ScenarioKey>,
+    keyer: Keyer,
+    filters: Vec<Bool>,
+    dims: Dims,
+    primary: Vec<usize>,
+    gates: Gates,
+    is_indexed: bool,
+}
+
+/// What a worker remembers of the events it saw. One a worker.
+#[derive(Debug, Default)]
+pub struct MatchState {
+    groups: FxHashMap<Box<[u16]>, Group>,
+    fired: Fired,
+    scratch: Vec<u8>,
+    ids: Vec<u16>,
+    group_text: Vec<u8>,
+    /// Scenario filters that raised an error.
+    pub n_filter_errors: u64,
+    /// Groupby expressions that gave no string.
+    pub n_groupby_not_text: u64,
+}
+
+#[derive(Debug)]
+struct Group {
+    dims: Vec<usize>,
+    entries: Arc<[Entry]>,
+    kinds: FxHashMap<Box<[u16]>, Arc<[Entry]>>,
+}
+
+/// What is left of one filter.
+#[derive(Debug)]
+struct Entry {
+    scenario: usize,
+    /// `None`: it holds.
+    rest: Option<Bool>,
+    gate: Option<Gate>,
+}
+
+impl Rules {
+    /// Indexes scenarios, which must be in the order of evaluation.
+    #[must_use]
+    pub fn new(scenarios: Vec<ScenarioPlan>, keyer: Keyer, schema: &Schema) -> Self {
+        let filters: Vec<Bool> = scenarios
+            .iter()
+            .map(|scenario| scenario.filter.to_bool_tree())
+            .collect();
+        let dims = Dims::of(filters.iter());
+        let mut gates = GatesBuilder::default();
+        for filter in &filters {
+            gates.add(filter, &dims);
+        }
+        let is_primary = |slot: Slot| {
+            ["log_type", "service"]
+                .iter()
+                .any(|name| schema.slot(FieldMap::Meta, name.as_bytes()) == Some(slot))
+        };
+        let primary = (0..dims.dims.len())
+            .filter(|at| dims.dims[*at].subject.as_slot().is_some_and(is_primary))
+            .collect();
+        let keys = scenarios
+            .iter()
+            .map(|scenario| keyer.scenario(scenario.filter.text(), &scenario.name))
+            .collect();
+        let gates = gates.build();
+        Self {
+            scenarios,
+            keys,
+            keyer,
+            filters,
+            dims,
+            primary,
+            gates,
+            is_indexed: true,
+        }
+    }
+
+    /// The same rules without the index: every filter of every event, in order. The slow and
+    /// obvious path that the index is compared with.
+    #[must_use]
+    pub fn without_index(mut self) -> Self {
+        self.is_indexed = false;
+        self
+    }
+
+    /// The scenarios, by number.
+    #[must_use]
+    pub fn scenarios(&self) -> &[ScenarioPlan] {
+        &self.scenarios
+    }
+
+    /// A scenario by its number.
+    #[must_use]
+    pub fn scenario(&self, id: ScenarioId) -> Option<&ScenarioPlan> {
+        self.scenarios.get(index(id))
+    }
+
+    /// Evaluates what could hold and appends a [`Hit`] for each scenario the event pours into.
+    ///
+    /// # Errors
+    /// [`Abandoned`] when a filter or groupby raised: scenarios after it did not see the event;
+    /// the hits before it stand.
+    pub fn matches(
+        &self,
+        event: &mut Event,
+        state: &mut MatchState,
+        cx: &mut Outside<'_>,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Abandoned> {
+        if !self.is_indexed {
+            return self.all_from(0, event, state, cx, hits);
+        }
+        let entries = self.entries(event, state);
+        state.fired.reset(&self.gates);
+        for entry in entries.iter() {
+            let Some(rest) = &entry.rest else {
+                self.hit(entry.scenario, event, state, cx, hits)?;
+                continue;
+            };
+            if let Some(gate) = &entry.gate
+                && !state.fired.is_open(&self.gates, gate, event)
+            {
+                continue;
+            }
+            if self.holds(entry.scenario, rest, event, state, cx)? {
+                self.hit(entry.scenario, event, state, cx, hits)?;
+            }
+            if rest.has_effects() {
+                // The event may have changed: what was known of it no longer counts.
+                return self.all_from(entry.scenario + 1, event, state, cx, hits);
+            }
+        }
+        Ok(())
+    }
+
+    fn all_from(
+        &self,
+        first: usize,
+        event: &mut Event,
+        state: &mut MatchState,
+        cx: &mut Outside<'_>,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Abandoned> {
+        for (number, filter) in self.filters.iter().enumerate().skip(first) {
+            if self.holds(number, filter, event, state, cx)? {
+                self.hit(number, event, state, cx, hits)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(
+        &self,
+        number: usize,
+        filter: &Bool,
+        event: &mut Event,
+        state: &mut MatchState,
+        cx: &mut Outside<'_>,
+    ) -> Result<bool, Abandoned> {
+        filter.eval(&mut cx.context(event)).map_err(|error| {
+            state.n_filter_errors += 1;
+            Abandoned {
+                scenario: self.scenarios[number].id,
+                error,
+            }
+        })
+    }
+
+    /// What is left of the filters for an event of this kind.
+    fn entries(&self, event: &Event, state: &mut MatchState) -> Arc<[Entry]> {
+        let MatchState {
+            groups,
+            scratch,
+            ids,
+            ..
+        } = state;
+        ids.clear();
+        ids.extend(
+            self.primary
+                .iter()
+                .map(|at| self.dims.dims[*at].id(event, scratch)),
+        );
+        if !groups.contains_key(ids.as_slice()) {
+            if groups.len() >= GROUPS_MAX {
+                groups.clear();
+            }
+            groups.insert(ids.clone().into(), self.group(ids));
+        }
+        let Some(group) = groups.get_mut(ids.as_slice()) else {
+            unreachable!("the group was inserted just above")
+        };
+        ids.clear();
+        ids.extend(
+            group
+                .dims
+                .iter()
+                .map(|at| self.dims.dims[*at].id(event, scratch)),
+        );
+        if let Some(entries) = group.kinds.get(ids.as_slice()) {
+            return Arc::clone(entries);
+        }
+        if group.kinds.len() >= KINDS_MAX {
+            return Arc::clone(&group.entries);
+        }
+        let known = |at: usize| {
+            group
+                .dims
+                .iter()
+                .position(|dim| *dim == at)
+                .and_then(|n| ids.get(n).copied())
+        };
+        let entries: Arc<[Entry]> = group
+            .entries
+            .iter()
+            .filter_map(|entry| match &entry.rest {
+                Some(rest) => self.entry(entry.scenario, &fold(rest, &self.dims, &known)),
+                None => Some(Entry {
+                    scenario: entry.scenario,
+                    rest: None,
+                    gate: None,
+                }),
+            })
+            .collect();
+        group.kinds.insert(ids.clone().into(), Arc::clone(&entries));
+        entries
+    }
+
+    fn group(&self, ids: &[u16]) -> Group {
+        let known = |at: usize| {
+            self.primary
+                .iter()
+                .position(|dim| *dim == at)
+                .and_then(|n| ids.get(n).copied())
+        };
+        let entries: Arc<[Entry]> = self
+            .filters
+            .iter()
+            .enumerate()
+            .filter_map(|(number, filter)| self.entry(number, &fold(filter, &self.dims, &known)))
+            .collect();
+        let mut uses: Vec<(usize, usize)> = Vec::new();
+        for rest in entries.iter().filter_map(|entry| entry.rest.as_ref()) {
+            crate::dims::walk(rest, &mut |test| {
+                if let Some(at) = self.dims.find(test) {
+                    match uses.iter_mut().find(|(dim, _)| *dim == at) {
+                        Some((_, n)) => *n += 1,
+                        None => uses.push((at, 1)),
+                    }
+                }
+            });
+        }
+        uses.sort_by_key(|(dim, n)| (std::cmp::Reverse(*n), *dim));
+        let dims = uses
+            .iter()
+            .take(KIND_DIMS_MAX)
+            .map(|(dim, _)| *dim)
+            .collect();
+        Group {
+            dims,
+            entries,
+            kinds: FxHashMap::default(),
+        }
+    }
+
+    /// An entry for what is left of a filter; `None` when it cannot hold.
+    fn entry(&self, scenario: usize, rest: &Bool) -> Option<Entry> {
+        match rest {
+            Bool::Const(false) => None,
+            Bool::Const(true) => Some(Entry {
+                scenario,
+                rest: None,
+                gate: None,
+            }),
+            rest => {
+                let gate = self.gates.gate(rest, &self.dims);
+                Some(Entry {
+                    scenario,
+                    rest: Some(rest.clone()),
+                    gate,
+                })
+            }
+        }
+    }
+
+    /// The bucket of a scenario whose filter holds.
+    fn hit(
+        &self,
+        number: usize,
+        event: &mut Event,
+        state: &mut MatchState,
+        cx: &mut Outside<'_>,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Abandoned> {
+        let scenario = &self.scenarios[number];
+        state.group_text.clear();
+        if let Some(groupby) = &scenario.groupby {
+            match groupby.eval_str(&mut cx.context(event), &mut state.group_text) {
+                Ok(true) => {}
+                // CrowdSec ends the process here; a bucket of its own for such events is kinder.
+                Ok(false) => state.n_groupby_not_text += 1,
+                Err(error) => {
+                    state.n_filter_errors += 1;
+                    return Err(Abandoned {
+                        scenario: scenario.id,
+                        error,
+                    });
+                }
+            }
+        }
+        let key = self.keys[number].bucket(&state.group_text);
+        let distinct = scenario.distinct.as_ref().and_then(|distinct| {
+            state.scratch.clear();
+            match distinct.eval_str(&mut cx.context(event), &mut state.scratch) {
+                Ok(true) => Some(self.keyer.distinct(&state.scratch)),
+                // Not a string counts as the empty string, an error as no value.
+                Ok(false) => Some(self.keyer.distinct(b"")),
+                Err(_) => None,
+            }
+        });
+        let cancels = scenario.cancel_on.as_ref().is_some_and(|cancel_on| {
+            matches!(cancel_on.eval_bool(&mut cx.context(event)), Ok(true))
+        });
+        hits.push(Hit {
+            scenario: scenario.id,
+            key,
+            distinct,
+            cancels,
+        });
+        Ok(())
+    }
+
+    /// The text a scenario groups an event by; what `explain` shows and `mapkey` is made of.
+    pub fn group_text(
+        &self,
+        id: ScenarioId,
+        event: &mut Event,
+        cx: &mut Outside<'_>,
+    ) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        if let Some(groupby) = &self.scenario(id)?.groupby {
+            groupby.eval_str(&mut cx.context(event), &mut text).ok()?;
+        }
+        Some(text)
+    }
+}
+
+/// A scenario's number as an index.
+fn index(id: ScenarioId) -> usize {
+    usize::try_from(id.0).unwrap_or(usize::MAX)
+}
+
+/// What expressions reach beside the event.
+pub struct Outside<'a> {
+    /// Caches of the partition.
+    pub stash: &'a mut dyn Stash,
+    /// Data files, GeoIP and the rest.
+    pub services: &'a Services,
+    /// What `now()` answers.
+    pub now: overspill_golike::time::Time,
+}
+
+impl Outside<'_> {
+    fn context<'c>(&'c mut self, event: &'c mut Event) -> Context<'c> {
+        Context {
+            evt: Some(event),
+            vars: &[],
+            stash: self.stash,
+            services: self.services,
+            now: self.now,
+        }
+    }
+}
