@@ -1,0 +1,200 @@
+//! From an overflow to an alert record: sources, texts, post-overflow stages.
+
+use std::sync::Arc;
+
+use overspill_bucket::{Change, Overflow as Spilled};
+use overspill_decision::{AlertBuilder, AlertSpec, BuildError, Spill, fill_overflow_event};
+use overspill_event::{Event, Keep, Overflow, Position};
+use overspill_golike::time::Time;
+use overspill_matcher::{Outside, ScenarioPlan};
+use overspill_parser::{ParserState, parse};
+use serde::{Deserialize, Serialize};
+
+use crate::judge::time_of;
+use crate::plan::Plan;
+use crate::record::Recorder;
+use crate::stats::Stats;
+
+/// An overflow with its alerts, on its way to worker 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertRecord {
+    /// Effective time, partition, offset and rank of the pour that made the bucket overflow:
+    /// records are given in this order.
+    pub order: (i64, u32, u64, u32),
+    /// 0 for overflows of lines, 1 for those of overflows.
+    pub depth: u8,
+    /// +1, or -1 when a later line showed that it did not happen so.
+    pub diff: i64,
+    /// Names the overflow on every run.
+    pub identity: u128,
+    /// Number of the scenario.
+    pub scenario: u32,
+    /// The overflow, after the post-overflow stages.
+    pub overflow: Overflow,
+    /// The overflow's event after those stages, encoded.
+    pub event: Vec<u8>,
+}
+
+/// What the alert operator keeps.
+pub(crate) struct AlertWorker {
+    plan: Arc<Plan>,
+    state: ParserState,
+    recorder: Option<Arc<dyn Recorder>>,
+    depth: u8,
+    event: Event,
+    pub(crate) stats: Stats,
+}
+
+impl AlertWorker {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        now: Time,
+        recorder: Option<Arc<dyn Recorder>>,
+        depth: u8,
+    ) -> Self {
+        Self {
+            state: ParserState::new(&plan.postoverflows, now),
+            event: Event::new(Arc::clone(&plan.schema)),
+            plan,
+            recorder,
+            depth,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The record of a change; `None` when no alert could be built.
+    pub(crate) fn record(&mut self, change: &Change) -> Option<AlertRecord> {
+        let spilled = &change.overflow;
+        let plan = Arc::clone(&self.plan);
+        let scenario = plan.rules.scenario(spilled.scenario)?;
+        self.stats
+            .scenarios
+            .entry(scenario.name.to_string())
+            .or_default()
+            .1 += 1;
+        let overflow = match build(&plan, &plan.alerts, spilled) {
+            Ok(overflow) => overflow,
+            Err(error) => {
+                self.stats.alerts_failed += 1;
+                self.stats
+                    .sample_error(|| format!("{}: {error}", scenario.name));
+                return None;
+            }
+        };
+        // Without a source there is nothing to alert about.
+        overflow.alert()?;
+        let order = &spilled.order;
+        let position = Position {
+            partition: order.partition,
+            offset: order.offset,
+        };
+        fill_overflow_event(&mut self.event, overflow, position);
+        self.postoverflow(scenario, position);
+        let mut event = Vec::new();
+        self.event.encode(
+            &Keep {
+                all: true,
+                ..Keep::default()
+            },
+            &mut event,
+        );
+        let overflow = *self.event.overflow.take()?;
+        if overflow.whitelisted {
+            self.stats.overflows_whitelisted += 1;
+        }
+        Some(AlertRecord {
+            order: (order.eff_ns, order.partition, order.offset, order.seq),
+            depth: self.depth,
+            diff: change.diff,
+            identity: spilled.identity,
+            scenario: spilled.scenario.0,
+            overflow,
+            event,
+        })
+    }
+
+    fn postoverflow(&mut self, scenario: &ScenarioPlan, position: Position) {
+        let Self {
+            plan, state, event, ..
+        } = self;
+        // The outcome is ignored, as in CrowdSec: what counts is whether a whitelist matched.
+        match &self.recorder {
+            None => {
+                let _outcome = parse(&plan.postoverflows, event, state, &plan.services, &mut ());
+            }
+            Some(recorder) => {
+                let mut observer = recorder.overflow(position, &scenario.name);
+                let outcome = parse(
+                    &plan.postoverflows,
+                    event,
+                    state,
+                    &plan.services,
+                    &mut observer.as_mut(),
+                );
+                observer.done(event, &outcome);
+            }
+        }
+    }
+}
+
+/// An event from the bytes a bucket kept. They are our own, so `None` means a defect of ours.
+pub(crate) fn decode(plan: &Plan, evidence: &[u8]) -> Option<Event> {
+    Event::decode(&plan.schema, evidence).ok()
+}
+
+/// The overflow's sources and alerts, before the post-overflow stages.
+pub(crate) fn build(
+    plan: &Plan,
+    builder: &AlertBuilder,
+    spilled: &Spilled,
+) -> Result<Overflow, BuildError> {
+    let Some(scenario) = plan.rules.scenario(spilled.scenario) else {
+        return Ok(Overflow::default());
+    };
+    let mut events: Vec<Event> = spilled
+        .queue
+        .iter()
+        .filter_map(|kept| decode(plan, kept))
+        .collect();
+    let partition = events
+        .last_mut()
+        .and_then(|event| {
+            let mut outside = Outside {
+                stash: &mut overspill_expr::NoStash,
+                services: &plan.services,
+                now: time_of(spilled.overflow),
+            };
+            plan.rules.group_text(spilled.scenario, event, &mut outside)
+        })
+        .unwrap_or_default();
+    let position = |order: &overspill_bucket::Order| Position {
+        partition: order.partition,
+        offset: order.offset,
+    };
+    let spill = Spill {
+        partition: &partition,
+        first: time_of(spilled.first),
+        last: time_of(spilled.last),
+        overflow: time_of(spilled.overflow),
+        total: u64::from(spilled.total),
+        first_position: position(&spilled.first_order),
+        position: position(&spilled.order),
+    };
+    builder.build(&spec(scenario), &spill, &mut events, &plan.services)
+}
+
+fn spec(scenario: &ScenarioPlan) -> AlertSpec {
+    AlertSpec {
+        name: Arc::clone(&scenario.name),
+        hash: Arc::clone(&scenario.hash),
+        version: Arc::clone(&scenario.version),
+        filter: scenario.filter.text().into(),
+        capacity: scenario.capacity,
+        leakspeed_ns: scenario.leakspeed_ns,
+        scope: Arc::clone(&scenario.scope.kind),
+        scope_expression: scenario.scope.expression.clone(),
+        remediation: scenario.remediation,
+        reprocess: scenario.reprocess,
+        simulated: scenario.simulated,
+    }
+}

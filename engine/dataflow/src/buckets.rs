@@ -1,0 +1,140 @@
+//! The bucket operator's state: one table a worker, fed by batches and moved by the frontier.
+
+use std::sync::Arc;
+
+use overspill_bucket::{
+    Change, KEY_GROUPS, Key, Order, Payload, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
+};
+
+use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
+use crate::clock::untick;
+use crate::job::{Mode, Settings};
+use crate::judge::PlanJudge;
+use crate::plan::Plan;
+use crate::stats::Stats;
+
+/// A table with whoever answers its questions.
+pub(crate) struct BucketWorker {
+    table: Table,
+    judge: PlanJudge,
+    changes: Vec<Change>,
+}
+
+impl BucketWorker {
+    pub(crate) fn new(plan: &Arc<Plan>, settings: &Settings) -> Self {
+        let specs: Arc<[Spec]> = plan
+            .rules
+            .scenarios()
+            .iter()
+            .map(|scenario| scenario.bucket.clone())
+            .collect();
+        let groups = usize::from(KEY_GROUPS);
+        let base = match settings.mode {
+            Mode::Speculative => TableConfig::live(settings.grace_ns),
+            Mode::Replay => TableConfig::replay(settings.grace_ns),
+        };
+        let config = TableConfig {
+            keys_per_group_max: settings.buckets_max.div_ceil(groups).max(1),
+            bytes_per_group_max: settings
+                .evidence_bytes_max
+                .div_ceil(u64::from(KEY_GROUPS))
+                .max(1),
+            ..base
+        };
+        Self {
+            table: Table::new(&specs, config),
+            judge: PlanJudge::new(Arc::clone(plan)),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Pours a batch; what changed at once is in the result, to be drained.
+    pub(crate) fn pour(&mut self, batch: &PourBatch) -> &mut Vec<Change> {
+        self.changes.clear();
+        let mut last: Option<((u32, u32), Payload<'_>)> = None;
+        for head in batch.heads() {
+            let place = (head.start, head.len);
+            let payload = match last.take() {
+                Some((at, payload)) if at == place => payload,
+                _ => Payload::new(batch.payload(head)),
+            };
+            self.table
+                .pour(pour(head), &payload, &mut self.judge, &mut self.changes);
+            last = Some((place, payload));
+        }
+        &mut self.changes
+    }
+
+    /// Everything before the frontier's time has arrived; `None` is the end of input.
+    pub(crate) fn advance(&mut self, frontier: Option<u64>) -> &mut Vec<Change> {
+        self.changes.clear();
+        match frontier {
+            Some(time) => {
+                self.table.advance(
+                    untick(time).saturating_sub(1),
+                    &mut self.judge,
+                    &mut self.changes,
+                );
+            }
+            // The end of all input is the end of time: timed buckets overflow at their deadline.
+            None => self
+                .table
+                .finish(i64::MAX, &mut self.judge, &mut self.changes),
+        }
+        &mut self.changes
+    }
+
+    /// Adds the table's counters.
+    pub(crate) fn count(&self, stats: &mut Stats) {
+        let counters = self.table.counters();
+        let named = [
+            ("poured", counters.poured),
+            ("created", counters.created),
+            ("overflowed", counters.overflowed),
+            ("emitted", counters.emitted),
+            ("filtered", counters.filtered),
+            ("blackholed", counters.blackholed),
+            ("underflowed", counters.underflowed),
+            ("cancelled", counters.cancelled),
+            ("not distinct", counters.not_distinct),
+            ("without time", counters.timeless),
+            (
+                "retained events dropped at the table's limit",
+                counters.queue_capped,
+            ),
+            (
+                "distinct values not recorded at the limit",
+                counters.distinct_capped,
+            ),
+            ("evicted because a key group was full", counters.evicted),
+            ("late", counters.late),
+            ("repeated", counters.repeated),
+            ("deferred", counters.deferred),
+            ("redone", counters.redone),
+            ("live at the end", counters.live_buckets),
+        ];
+        for (name, n) in named {
+            *stats.buckets.entry(name.to_owned()).or_default() += n;
+        }
+    }
+}
+
+fn pour(head: &PourHead) -> Pour {
+    let has = |flag: u32| head.flags & flag != 0;
+    Pour {
+        key: Key(head.key),
+        order: Order {
+            eff_ns: head.eff_ns,
+            partition: head.partition,
+            offset: head.offset,
+            seq: head.seq,
+        },
+        scenario: ScenarioId(head.scenario),
+        time: has(HAS_TIME).then_some(Stamp {
+            ns: head.time_ns,
+            zone_secs: head.zone_secs,
+        }),
+        distinct: has(HAS_DISTINCT).then_some(head.distinct),
+        cancel: has(CANCELS),
+    }
+}

@@ -1,0 +1,193 @@
+//! The end of the graph, on worker 0: alerts in their order, decisions, the numbered log.
+//!
+//! Records arrive from all workers. In replay they wait until the frontier has passed, are sorted,
+//! decided upon and given; so the order of outputs is the same for any number of workers. In
+//! speculative mode they are given at once, with their sign.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use overspill_decision::{Cursor, DecisionLog, Entry, LogLimits, Policy, Received};
+use overspill_event::Alert;
+use overspill_golike::time::Time;
+
+use crate::alerts::AlertRecord;
+use crate::clock::untick;
+use crate::job::{Mode, Progress};
+use crate::plan::Plan;
+use crate::stats::Stats;
+
+/// Entries read from the log at a time.
+const PAGE: usize = 1_000;
+
+/// What a job gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// An overflow, as it left the post-overflow stages. A whitelisted one comes too.
+    Overflow(Box<AlertRecord>),
+    /// An alert that stands, with what was decided, and its sign.
+    Alert {
+        /// The alert.
+        alert: Box<Alert>,
+        /// +1, or -1 when it is taken back.
+        diff: i64,
+    },
+    /// An alert that was dropped because its source is allowlisted.
+    Allowlisted(Box<Alert>),
+    /// A change of the decision log.
+    Entry(Entry),
+    /// Everything at or before this event time is final.
+    Final(i64),
+}
+
+/// Decides and gives.
+pub(crate) struct Collector {
+    plan: Arc<Plan>,
+    policy: Policy,
+    mode: Mode,
+    log: DecisionLog,
+    cursor: Cursor,
+    waiting: BTreeMap<(i64, u32, u64, u32, u8), Vec<AlertRecord>>,
+    outputs: Option<Sender<Output>>,
+    progress: Arc<Progress>,
+    now: Time,
+    pub(crate) stats: Stats,
+}
+
+impl Collector {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        mode: Mode,
+        now: Time,
+        outputs: Option<Sender<Output>>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let log = DecisionLog::new(LogLimits::default(), 1);
+        Self {
+            policy: plan.policy.clone(),
+            plan,
+            mode,
+            cursor: log.head(),
+            log,
+            waiting: BTreeMap::new(),
+            outputs,
+            progress,
+            now,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes a record.
+    pub(crate) fn take(&mut self, record: AlertRecord) {
+        match self.mode {
+            Mode::Speculative => self.decide(record),
+            Mode::Replay => {
+                let (eff_ns, partition, offset, seq) = record.order;
+                let place = (eff_ns, partition, offset, seq, record.depth);
+                self.waiting.entry(place).or_default().push(record);
+            }
+        }
+    }
+
+    /// Everything before `frontier` has arrived; `None` is the end.
+    pub(crate) fn advance(&mut self, frontier: Option<u64>) {
+        let final_ns = frontier.map_or(i64::MAX, untick);
+        while let Some(entry) = self.waiting.first_entry()
+            && entry.key().0 <= final_ns
+        {
+            for record in entry.remove() {
+                self.decide(record);
+            }
+        }
+        if final_ns != i64::MAX {
+            self.log.advance(final_ns);
+        }
+        self.entries();
+        if self.mode == Mode::Speculative {
+            self.give(Output::Final(final_ns));
+        }
+    }
+
+    fn decide(&mut self, record: AlertRecord) {
+        let diff = record.diff;
+        let is_whitelisted = record.overflow.whitelisted;
+        let alerts = if is_whitelisted {
+            Vec::new()
+        } else {
+            record.overflow.alerts.clone()
+        };
+        self.give(Output::Overflow(Box::new(record)));
+        for mut alert in alerts {
+            match self
+                .policy
+                .receive(&mut alert, &self.plan.services, self.now)
+            {
+                Ok(Received::Kept { .. }) => {
+                    if diff > 0 {
+                        self.log.apply(&alert.uuid, &alert.decisions);
+                        self.progress.alert();
+                    } else {
+                        self.log.retract(&alert.uuid);
+                    }
+                    self.give(Output::Alert {
+                        alert: Box::new(alert),
+                        diff,
+                    });
+                }
+                Ok(Received::Allowlisted(_)) => {
+                    *self
+                        .stats
+                        .others
+                        .entry("alerts allowlisted".to_owned())
+                        .or_default() += 1;
+                    self.give(Output::Allowlisted(Box::new(alert)));
+                }
+                Ok(Received::Worthless(_)) => {
+                    *self
+                        .stats
+                        .others
+                        .entry("alerts without a usable value".to_owned())
+                        .or_default() += 1;
+                }
+                Err(error) => {
+                    self.stats.alerts_failed += 1;
+                    self.stats
+                        .sample_error(|| format!("{}: {error}", alert.scenario));
+                }
+            }
+            self.entries();
+        }
+    }
+
+    /// Gives what is new in the log.
+    fn entries(&mut self) {
+        loop {
+            let page: Vec<Entry> = match self.log.since(self.cursor, PAGE) {
+                Ok(page) => {
+                    self.cursor = page.next;
+                    page.entries.cloned().collect()
+                }
+                Err(_) => {
+                    self.cursor = self.log.head();
+                    return;
+                }
+            };
+            if page.is_empty() {
+                return;
+            }
+            for entry in page {
+                self.give(Output::Entry(entry));
+            }
+        }
+    }
+
+    fn give(&mut self, output: Output) {
+        if let Some(outputs) = &self.outputs
+            && outputs.send(output).is_err()
+        {
+            // The taker is gone; the job runs on so that its counters are right.
+            self.outputs = None;
+        }
+    }
+}

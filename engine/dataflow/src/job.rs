@@ -1,0 +1,228 @@
+//! A job: a plan, its partitions, and how many workers in how many processes run it.
+
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+use overspill_golike::time::Time;
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+
+use crate::collect::Output;
+use crate::feed::Partition;
+use crate::graph;
+use crate::plan::Plan;
+use crate::record::Recorder;
+use crate::stats::Stats;
+
+/// Which worker of which process.
+#[derive(Debug)]
+pub enum Layout {
+    /// One process with this many workers (at least 1).
+    Threads(usize),
+    /// One process of several, with connected sockets to the others.
+    Process {
+        /// Workers a process.
+        threads: usize,
+        /// Number of this process.
+        index: usize,
+        /// A socket for each peer; `None` in our own place.
+        sockets: Vec<Option<TcpStream>>,
+    },
+}
+
+/// Whether alerts are given at once or when they are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Every alert is final; pours wait for the watermark.
+    Replay,
+    /// Alerts are given at arrival and may be taken back until the watermark has passed.
+    Speculative,
+}
+
+/// How a job runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Final or speculative alerts.
+    pub mode: Mode,
+    /// How far out of order the events of one partition may be, in nanoseconds.
+    pub lateness_ns: i64,
+    /// What the year of a date without one, and a date that cannot be read, are taken from.
+    pub now: Time,
+    /// Grace of the second expiry rule (`docs/adr/0007`); `i64::MAX` switches that rule off.
+    pub grace_ns: i64,
+    /// Most live buckets in all key groups together.
+    pub buckets_max: usize,
+    /// Most bytes of retained events in all key groups together.
+    pub evidence_bytes_max: u64,
+    /// Set from outside to end the job early; what was read so far is finished.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// How far a job is; read from another thread while it runs.
+#[derive(Debug)]
+pub struct Progress {
+    lines: AtomicU64,
+    bytes: AtomicU64,
+    event_time_ns: AtomicI64,
+    alerts: AtomicU64,
+    clock: fn() -> Instant,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            lines: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            event_time_ns: AtomicI64::new(i64::MIN),
+            alerts: AtomicU64::new(0),
+            clock: crate::detect::monotonic_now,
+        }
+    }
+}
+
+impl Progress {
+    pub(crate) fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    pub(crate) fn read(&self, lines: u64, bytes: u64) {
+        self.lines.fetch_add(lines, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn event_time(&self, ns: i64) {
+        self.event_time_ns.fetch_max(ns, Ordering::Relaxed);
+    }
+
+    pub(crate) fn alert(&self) {
+        self.alerts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lines parsed by this process.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines.load(Ordering::Relaxed)
+    }
+
+    /// Bytes parsed by this process.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Event time that all partitions of some worker have reached, if any.
+    #[must_use]
+    pub fn event_time_ns(&self) -> Option<i64> {
+        let ns = self.event_time_ns.load(Ordering::Relaxed);
+        (ns != i64::MIN).then_some(ns)
+    }
+
+    /// Alerts so far.
+    #[must_use]
+    pub fn alerts(&self) -> u64 {
+        self.alerts.load(Ordering::Relaxed)
+    }
+}
+
+/// A job, ready to run.
+pub struct Job {
+    /// What runs.
+    pub plan: Arc<Plan>,
+    /// How.
+    pub settings: Settings,
+    /// Where.
+    pub layout: Layout,
+    /// The partitions this process owns. Partition `p` belongs to worker `p % workers` of all.
+    pub partitions: Vec<Partition>,
+    /// Takes alerts and decisions, on worker 0 only. Bounded: a slow taker slows the job.
+    pub outputs: Option<Sender<Output>>,
+    /// Looks on.
+    pub recorder: Option<Arc<dyn Recorder>>,
+    /// How far it is.
+    pub progress: Arc<Progress>,
+}
+
+/// Why a job did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The workers could not be started.
+    #[error("start the workers: {0}")]
+    Start(String),
+    /// A worker died.
+    #[error("a worker died: {0}")]
+    Worker(String),
+}
+
+impl Job {
+    /// The worker a partition belongs to.
+    #[must_use]
+    pub fn worker_of(partition: u32, workers: usize) -> usize {
+        usize::try_from(partition).unwrap_or(0) % workers.max(1)
+    }
+
+    /// Runs the job to its end; answers with the counters of this process's workers.
+    ///
+    /// # Errors
+    /// [`JobError`] when workers cannot start or one dies.
+    pub fn run(self) -> Result<Stats, JobError> {
+        let (builders, guard) = allocate(self.layout)?;
+        let partitions = Mutex::new(self.partitions);
+        let (plan, settings) = (self.plan, self.settings);
+        let (outputs, recorder, progress) = (self.outputs, self.recorder, self.progress);
+        let config = timely::WorkerConfig::default();
+        let guards = timely::execute::execute_from(builders, guard, config, move |worker| {
+            let (index, peers) = (worker.index(), worker.peers());
+            let own = {
+                let mut all = partitions.lock().unwrap_or_else(PoisonError::into_inner);
+                let (own, others) = std::mem::take(&mut *all)
+                    .into_iter()
+                    .partition(|partition| Self::worker_of(partition.id, peers) == index);
+                *all = others;
+                own
+            };
+            graph::run(
+                worker,
+                &plan,
+                &settings,
+                own,
+                outputs.clone(),
+                recorder.clone(),
+                &progress,
+            )
+        })
+        .map_err(JobError::Start)?;
+        let mut stats = Stats::default();
+        for result in guards.join() {
+            stats.add(&result.map_err(JobError::Worker)?);
+        }
+        Ok(stats)
+    }
+}
+
+type Allocated = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
+
+fn allocate(layout: Layout) -> Result<Allocated, JobError> {
+    match layout {
+        Layout::Threads(1) => timely::CommunicationConfig::Thread.try_build(),
+        Layout::Threads(threads) => timely::CommunicationConfig::Process(threads).try_build(),
+        Layout::Process {
+            threads,
+            index,
+            sockets,
+        } => {
+            let hooks = Hooks::default();
+            let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), None);
+            initialize_networking_from_sockets(local, sockets, index, threads, hooks)
+                .map(|(builders, guard)| {
+                    let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+                    (builders, Box::new(guard) as Box<dyn std::any::Any + Send>)
+                })
+                .map_err(|error| error.to_string())
+        }
+    }
+    .map_err(JobError::Start)
+}

@@ -1,0 +1,163 @@
+//! Expressions that look into a bucket: conditions, bayesian conditions, overflow filters.
+
+use std::sync::Arc;
+
+use overspill_bucket::{BucketView, Evidence, Judge, Overflow, Stamp};
+use overspill_decision::{AlertBuilder, mapkey};
+use overspill_event::Event;
+use overspill_expr::{
+    Context, LeakyObject, LeakyView, NoStash, OverflowObject, Program, QueueObject, Value,
+};
+use overspill_golike::time::Time;
+use overspill_matcher::ScenarioPlan;
+
+use crate::alerts::{self, decode};
+use crate::plan::Plan;
+
+/// Decoded events that are kept for the next question; conditions ask about the same queue again.
+const EVENTS_MAX: usize = 4_096;
+
+/// Answers the bucket table's questions with a plan's programs.
+#[derive(Debug)]
+pub(crate) struct PlanJudge {
+    plan: Arc<Plan>,
+    /// Events by the address of their evidence, which is held so that the address stays theirs.
+    events: rustc_hash::FxHashMap<usize, (Evidence, Arc<Event>)>,
+}
+
+impl PlanJudge {
+    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            events: rustc_hash::FxHashMap::default(),
+        }
+    }
+
+    fn event(&mut self, evidence: &Evidence) -> Option<Arc<Event>> {
+        let address = evidence.as_ptr().addr();
+        if let Some((_, event)) = self.events.get(&address) {
+            return Some(Arc::clone(event));
+        }
+        let event = Arc::new(decode(&self.plan, evidence)?);
+        if self.events.len() >= EVENTS_MAX {
+            self.events.clear();
+        }
+        self.events
+            .insert(address, (Arc::clone(evidence), Arc::clone(&event)));
+        Some(event)
+    }
+
+    /// `queue` and `leaky` of a bucket.
+    fn variables(
+        &mut self,
+        scenario: &ScenarioPlan,
+        view: LeakyView,
+        queue: &mut dyn Iterator<Item = &Evidence>,
+    ) -> (Value, Value) {
+        let events: Vec<Arc<Event>> = queue.filter_map(|kept| self.event(kept)).collect();
+        let limit = scenario
+            .bucket
+            .retained()
+            .map_or(-1, |n| i64::try_from(n).unwrap_or(-1) - 1);
+        let queue = QueueObject::new(events.into(), limit);
+        (
+            Value::object(queue.clone()),
+            Value::object(LeakyObject::new(view, queue)),
+        )
+    }
+
+    fn ask(
+        &mut self,
+        view: &BucketView<'_>,
+        event: &[u8],
+        program: impl Fn(&ScenarioPlan) -> Option<&Program>,
+    ) -> Option<bool> {
+        let plan = Arc::clone(&self.plan);
+        let scenario = plan.rules.scenario(view.scenario)?;
+        let program = program(scenario)?;
+        let mut event = decode(&plan, event)?;
+        let leaky = leaky_view(scenario, view.first(), view.last(), view.total());
+        let (queue, leaky) = self.variables(scenario, leaky, &mut view.queue());
+        let now = view.last().map_or(Time::ZERO, time_of);
+        let mut context = Context {
+            evt: Some(&mut event),
+            vars: &[queue, leaky],
+            stash: &mut NoStash,
+            services: &plan.services,
+            now,
+        };
+        program.eval_bool(&mut context).ok()
+    }
+}
+
+impl Judge for PlanJudge {
+    fn condition(&mut self, event: &[u8], bucket: &BucketView<'_>) -> bool {
+        self.ask(bucket, event, |scenario| scenario.condition.as_ref())
+            .unwrap_or(false)
+    }
+
+    fn bayesian(&mut self, index: usize, event: &[u8], bucket: &BucketView<'_>) -> Option<bool> {
+        self.ask(bucket, event, |scenario| scenario.bayesian.get(index))
+    }
+
+    fn overflow_filter(&mut self, overflow: &Overflow) -> bool {
+        let plan = Arc::clone(&self.plan);
+        let Some(scenario) = plan.rules.scenario(overflow.scenario) else {
+            return true;
+        };
+        let Some(program) = &scenario.overflow_filter else {
+            return true;
+        };
+        let first = Some(overflow.first);
+        let view = LeakyView {
+            overflow: time_of(overflow.overflow),
+            ..leaky_view(scenario, first, Some(overflow.last), overflow.total)
+        };
+        let (queue, leaky) = self.variables(scenario, view, &mut overflow.queue.iter());
+        let signal = alerts::build(&plan, &AlertBuilder::default(), overflow).unwrap_or_default();
+        let vars = [
+            queue,
+            Value::object(OverflowObject::new(Arc::new(signal))),
+            leaky,
+        ];
+        let mut context = Context {
+            evt: None,
+            vars: &vars,
+            stash: &mut NoStash,
+            services: &plan.services,
+            now: time_of(overflow.overflow),
+        };
+        program.eval_bool(&mut context).unwrap_or(true)
+    }
+}
+
+/// A bucket's stamp as a time.
+pub(crate) fn time_of(stamp: Stamp) -> Time {
+    Time {
+        offset_secs: stamp.zone_secs,
+        ..Time::from_unix_ns(stamp.ns)
+    }
+}
+
+fn leaky_view(
+    scenario: &ScenarioPlan,
+    first: Option<Stamp>,
+    last: Option<Stamp>,
+    total: u32,
+) -> LeakyView {
+    LeakyView {
+        mapkey: mapkey(
+            scenario.filter.text().as_bytes(),
+            b"",
+            scenario.name.as_bytes(),
+        ),
+        scenario: scenario.name.to_string(),
+        uuid: String::new(),
+        first: first.map_or(Time::ZERO, time_of),
+        last: last.map_or(Time::ZERO, time_of),
+        overflow: Time::ZERO,
+        total: i64::from(total),
+        duration_ns: scenario.bucket.span_ns(),
+        capacity: i64::from(scenario.capacity),
+    }
+}

@@ -1,0 +1,34 @@
+//! The timely dataflow: lines in, alerts and decisions out, on any number of workers.
+//!
+//! A [`Job`] runs a [`Plan`] over partitions, each fed by a thread of its own through a bounded
+//! channel ([`feed`]). The graph is drawn in `graph.rs`; its time is the event-time watermark
+//! ([`clock`]), pours cross the exchange in a container of our own ([`batch`]), buckets live in one
+//! table a worker (crate `overspill-bucket`). Results are a function of the partitions' contents,
+//! the plan and the settings: not of arrival, batching, or the number of workers.
+//!
+//! This is the only crate that names timely's types. Operators never block and never read a wall
+//! clock for detection.
+
+pub mod batch;
+pub mod clock;
+pub mod cluster;
+pub mod feed;
+pub mod record;
+
+mod alerts;
+mod buckets;
+mod collect;
+mod detect;
+mod graph;
+mod job;
+mod judge;
+mod line;
+mod plan;
+mod reprocess;
+mod stats;
+
+pub use alerts::AlertRecord;
+pub use collect::Output;
+pub use job::{Job, JobError, Layout, Mode, Progress, Settings};
+pub use plan::Plan;
+pub use stats::Stats;

@@ -1,0 +1,125 @@
+//! Overflows poured again: the second stage's source.
+//!
+//! Only final overflows are poured, in their order, so the second stage never takes anything back
+//! because of the first. Their time is the overflow's (CrowdSec uses the wall clock here, so that
+//! its replays of old logs alert with today's date: a stated difference).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use overspill_event::{Event, Position};
+use overspill_expr::NoStash;
+use overspill_golike::time::Time;
+use overspill_matcher::{Hit, MatchState, Outside};
+
+use crate::alerts::AlertRecord;
+use crate::batch::PourBatch;
+use crate::clock::untick;
+use crate::line::heads;
+use crate::plan::{Keeps, Plan};
+use crate::stats::Stats;
+
+/// Bits of a rank that tell the pours of one overflow apart.
+const RANK_BITS: u32 = 14;
+
+/// Matches final overflows against the scenarios.
+pub(crate) struct Reprocessor {
+    plan: Arc<Plan>,
+    keeps: Keeps,
+    waiting: BTreeMap<(i64, u32, u64, u32, u128), (i64, AlertRecord)>,
+    matches: MatchState,
+    hits: Vec<Hit>,
+    payload: Vec<u8>,
+    batch: PourBatch,
+    now: Time,
+    pub(crate) stats: Stats,
+}
+
+impl Reprocessor {
+    pub(crate) fn new(plan: Arc<Plan>, now: Time) -> Self {
+        Self {
+            keeps: Keeps::of(&plan.rules),
+            plan,
+            waiting: BTreeMap::new(),
+            matches: MatchState::default(),
+            hits: Vec::new(),
+            payload: Vec::new(),
+            batch: PourBatch::default(),
+            now,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes a record; one that is taken back before it is final leaves nothing.
+    pub(crate) fn take(&mut self, record: AlertRecord) {
+        if !record.overflow.reprocess || record.overflow.whitelisted {
+            return;
+        }
+        let (eff_ns, partition, offset, seq) = record.order;
+        let place = (eff_ns, partition, offset, seq, record.identity);
+        let diff = record.diff;
+        let entry = self.waiting.entry(place).or_insert((0, record));
+        entry.0 += diff;
+        if entry.0 == 0 {
+            self.waiting.remove(&place);
+        }
+    }
+
+    /// Pours what has become final; `None` is the end.
+    pub(crate) fn advance(&mut self, frontier: Option<u64>, mut give: impl FnMut(&mut PourBatch)) {
+        let final_ns = frontier.map_or(i64::MAX, untick);
+        while let Some(entry) = self.waiting.first_entry()
+            && entry.key().0 <= final_ns
+        {
+            let (n, record) = entry.remove();
+            if n > 0 {
+                self.pour(&record);
+            }
+            if self.batch.is_full() {
+                give(&mut self.batch);
+                self.batch.clear();
+            }
+        }
+        if !self.batch.is_empty() {
+            give(&mut self.batch);
+            self.batch.clear();
+        }
+    }
+
+    fn pour(&mut self, record: &AlertRecord) {
+        let Ok(mut event) = Event::decode(&self.plan.schema, &record.event) else {
+            return;
+        };
+        self.stats.reprocessed += 1;
+        let time = record.overflow.time;
+        event.overflow = Some(Box::new(record.overflow.clone()));
+        self.hits.clear();
+        let mut outside = Outside {
+            stash: &mut NoStash,
+            services: &self.plan.services,
+            now: self.now,
+        };
+        let matched =
+            self.plan
+                .rules
+                .matches(&mut event, &mut self.matches, &mut outside, &mut self.hits);
+        if let Err(abandoned) = matched {
+            self.stats.filter_errors += 1;
+            self.stats.sample_error(|| abandoned.error.to_string());
+        }
+        let (eff_ns, partition, offset, seq) = record.order;
+        let position = Position { partition, offset };
+        let order = (eff_ns, position, seq << RANK_BITS);
+        heads(
+            &self.plan,
+            &self.keeps,
+            &event,
+            &self.hits,
+            order,
+            time,
+            &mut self.payload,
+            &mut self.batch,
+        );
+        self.stats.pours += self.hits.len() as u64;
+    }
+}
