@@ -1,0 +1,182 @@
+//! `config.yaml` as CrowdSec has it, as far as it says where content lies
+//! (`pkg/csconfig/config_paths.go`).
+//!
+//! The keys of other parts (API, database, output) are left to those who use them.
+
+use std::path::{Path, PathBuf};
+
+use crate::content::local_of;
+use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::files;
+use crate::installed::ConfigPaths;
+use crate::yaml;
+use crate::yaml::table::{Findings, Table, Unknown};
+
+/// Where the parts of the configuration lie that `config.yaml` describes. A `config.yaml.local`
+/// beside it overrides single keys; `$NAME` and `${NAME}` stand for variables that are set.
+/// Relative paths are taken from the directory of the file.
+///
+/// # Errors
+/// Every finding of the two files, when one of them refuses.
+pub fn config_paths(path: &Path) -> Result<ConfigPaths, Vec<Diagnostic>> {
+    let mut found = Found::default();
+    let mut diagnostics = Vec::new();
+    found.read(path, &mut diagnostics);
+    let local = local_of(path);
+    if local.exists() {
+        found.read(&local, &mut diagnostics);
+    }
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics);
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let at = |path: &Option<PathBuf>| path.as_ref().map(|path| directory.join(path));
+    let mut paths =
+        ConfigPaths::below(at(&found.config_dir).unwrap_or_else(|| directory.to_owned()));
+    if let Some(hub_dir) = at(&found.hub_dir) {
+        paths.index_path = hub_dir.join(".index.json");
+        paths.hub_dir = hub_dir;
+    }
+    paths.data_dir = at(&found.data_dir);
+    for (place, given) in [
+        (&mut paths.index_path, &found.index_path),
+        (&mut paths.pattern_dir, &found.pattern_dir),
+        (&mut paths.simulation_path, &found.simulation_path),
+        (&mut paths.profiles_path, &found.profiles_path),
+    ] {
+        if let Some(given) = at(given) {
+            *place = given;
+        }
+    }
+    paths.console_context_path = at(&found.console_context_path);
+    Ok(paths)
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    config_dir: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
+    hub_dir: Option<PathBuf>,
+    index_path: Option<PathBuf>,
+    pattern_dir: Option<PathBuf>,
+    simulation_path: Option<PathBuf>,
+    profiles_path: Option<PathBuf>,
+    console_context_path: Option<PathBuf>,
+}
+
+impl Found {
+    fn read(&mut self, path: &Path, diagnostics: &mut Vec<Diagnostic>) {
+        let text = match files::read_text(path) {
+            Ok(text) => text,
+            Err(error) => return diagnostics.push(error.finding()),
+        };
+        let text = expand(&text, &|name| std::env::var(name).ok());
+        let file = SourceFile::new(path.display().to_string(), text);
+        let documents = match yaml::parse(&file.text) {
+            Ok(documents) => documents,
+            Err(error) => return diagnostics.push(Diagnostic::yaml(&file, &error)),
+        };
+        for document in documents {
+            let mut findings = Findings::new(&file);
+            for problem in &document.problems {
+                findings.push(Diagnostic::yaml(&file, problem));
+            }
+            let mut root = Table::open(&document.root, Unknown::Ignore, &mut findings);
+            root.child("config_paths", &mut findings, |mut table, findings| {
+                take(&mut self.config_dir, &mut table, "config_dir", findings);
+                take(&mut self.data_dir, &mut table, "data_dir", findings);
+                take(&mut self.hub_dir, &mut table, "hub_dir", findings);
+                take(&mut self.index_path, &mut table, "index_path", findings);
+                take(&mut self.pattern_dir, &mut table, "pattern_dir", findings);
+                take(
+                    &mut self.simulation_path,
+                    &mut table,
+                    "simulation_path",
+                    findings,
+                );
+            });
+            root.child("crowdsec_service", &mut findings, |mut table, findings| {
+                take(
+                    &mut self.console_context_path,
+                    &mut table,
+                    "console_context_path",
+                    findings,
+                );
+            });
+            root.child("api", &mut findings, |mut table, findings| {
+                table.child("server", findings, |mut table, findings| {
+                    take(
+                        &mut self.profiles_path,
+                        &mut table,
+                        "profiles_path",
+                        findings,
+                    );
+                });
+            });
+            diagnostics.extend(findings.finish());
+        }
+    }
+}
+
+fn take(
+    place: &mut Option<PathBuf>,
+    table: &mut Table<'_>,
+    key: &'static str,
+    findings: &mut Findings<'_>,
+) {
+    if let Some(text) = table.filled(key, findings) {
+        *place = Some(PathBuf::from(&*text.value));
+    }
+}
+
+/// Puts variables that are set in the place of `$NAME` and `${NAME}`; all others stay as written,
+/// so that a `$` in a pattern or a password survives. What was put in is not looked at again.
+fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let after = from.strip_prefix('$').unwrap_or_default();
+        let (name, len) = match after
+            .strip_prefix('{')
+            .and_then(|braced| braced.split_once('}'))
+        {
+            Some((name, _)) => (name, name.len() + 3),
+            None => {
+                let end = after
+                    .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+                    .unwrap_or(after.len());
+                let name = after.get(..end).unwrap_or_default();
+                (name, name.len() + 1)
+            }
+        };
+        let (written, left) = from.split_at_checked(len).unwrap_or((from, ""));
+        match variable(name).filter(|_| !name.is_empty()) {
+            Some(value) => out.push_str(&value),
+            None => out.push_str(written),
+        }
+        rest = left;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_variables_that_are_set_are_replaced() {
+        let set = |name: &str| (name == "HOME_DIR").then(|| "/srv/$X".to_owned());
+        for (text, expanded) in [
+            ("a: ${HOME_DIR}/x", "a: /srv/$X/x"),
+            ("a: $HOME_DIR/x", "a: /srv/$X/x"),
+            ("a: $HOME_DIRS ${NOT}", "a: $HOME_DIRS ${NOT}"),
+            ("a: ^x$", "a: ^x$"),
+            ("a: ${open $ é$é", "a: ${open $ é$é"),
+        ] {
+            assert_eq!(expand(text, &set), expanded, "{text}");
+        }
+    }
+}
