@@ -1,0 +1,97 @@
+//! The command line: one file a subcommand.
+
+pub mod args;
+mod completion;
+mod config;
+mod explain;
+mod hubtest;
+pub mod replay;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// How a command ended (`cli.md`, `product.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+    /// Done, but something was refused and `--strict` was given.
+    Refused,
+    /// Interrupted; what was read so far was finished.
+    Interrupted,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Refused => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Runs the command that `args` spell.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap knows which stream and which code.
+            let _closed = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _closed = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(Exit::Failed.code())
+        }
+    }
+}
+
+/// `overspill ... | head` is not an error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        Command::Replay(args) => replay::run(&args, cli.output, cli.color),
+        Command::Explain(args) => explain::run(&args, cli.color),
+        Command::Hubtest(args) => hubtest::run(&args, cli.output, cli.color),
+        Command::Config(args) => config::run(&args, cli.output, cli.color),
+        Command::Version => {
+            print(&format!("overspill {}\n", env!("CARGO_PKG_VERSION")))?;
+            Ok(Exit::Done)
+        }
+        Command::Completion { shell } => completion::completion(shell),
+        Command::Man => completion::man(),
+    }
+}
+
+/// Writes to standard output.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes to standard error; a closed one is no reason to stop.
+pub(crate) fn tell(text: &str) {
+    let _closed = std::io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,352 @@
+//! What may be typed: commands, flags, and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Detection engine for logs: CrowdSec's parsers and scenarios, counted over the whole fleet.
+#[derive(Debug, Parser)]
+#[command(name = "overspill", version, disable_help_subcommand = false)]
+#[command(after_help = "Curious? overspill replay access.log --type nginx")]
+pub struct Cli {
+    /// Form of the output.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
+    /// Colour: yes, no, or only on a terminal. NO_COLOR is honoured.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables for people.
+    Human,
+    /// One JSON document.
+    Json,
+    /// CSV with a header.
+    Raw,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// Always.
+    Yes,
+    /// Never.
+    No,
+    /// On terminals.
+    Auto,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run logs through parsers and scenarios; show whom they would have alerted on and banned.
+    #[command(
+        after_help = "Examples:\n  overspill replay access.log.gz --type nginx\n  \
+        overspill replay /var/log/auth.log* --type syslog --hub /path/to/hub --collection \
+        crowdsecurity/linux --alerts alerts.jsonl"
+    )]
+    Replay(ReplayArgs),
+    /// Show what each parser did to a line, where it was poured, and why not elsewhere.
+    #[command(
+        after_help = "Examples:\n  overspill explain --type nginx --log '1.2.3.4 - - ...'\n  \
+        overspill explain --type syslog --file auth.log --failures"
+    )]
+    Explain(ExplainArgs),
+    /// Run the tests that come with hub content.
+    #[command(alias = "hubtests")]
+    Hubtest(HubtestArgs),
+    /// Check and show the configuration and the content it loads.
+    Config(ConfigArgs),
+    /// Print the version.
+    Version,
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
+}
+
+/// Which parsers and scenarios run.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Content")]
+pub struct ContentArgs {
+    /// Directory with hub content (parsers/, scenarios/, ...). Without it, the built-in library.
+    #[arg(long, value_name = "DIR")]
+    pub hub: Option<PathBuf>,
+    /// Collection to load from the hub; may be given several times.
+    #[arg(long = "collection", value_name = "NAME")]
+    pub collections: Vec<String>,
+    /// Single parser, scenario or postoverflow to load from the hub, by name or path.
+    #[arg(long = "item", value_name = "NAME")]
+    pub items: Vec<String>,
+    /// Load everything in the hub.
+    #[arg(long)]
+    pub all: bool,
+    /// CrowdSec's config.yaml: load what is installed there.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Directory with data files and GeoIP databases.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Directory with grok patterns that come beside the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    pub patterns: Option<PathBuf>,
+    /// Profiles that turn alerts into decisions.
+    #[arg(long, value_name = "FILE")]
+    pub profiles: Option<PathBuf>,
+    /// Fail if any item was refused (exit code 3).
+    #[arg(long)]
+    pub strict: bool,
+    /// Run groks on the plain regex engine and filters without the index: slow and obvious.
+    #[arg(long)]
+    pub reference_matcher: bool,
+}
+
+/// Which log, and what it is.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// Type of the log: the label `type`, as in acquis.yaml.
+    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    pub log_type: Option<String>,
+    /// Further labels, key=value or key:value.
+    #[arg(long = "label", alias = "labels", value_name = "KEY=VALUE")]
+    pub labels: Vec<String>,
+    /// CrowdSec's form of an input: file://PATH_OR_GLOB.
+    #[arg(short, long, value_name = "DSN")]
+    pub dsn: Option<String>,
+    /// Longest line in bytes; the rest of a longer one is dropped and counted.
+    #[arg(long, value_name = "BYTES")]
+    pub line_max: Option<usize>,
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Files, globs, directories, or `-` for standard input; gzip and zstd are understood.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// What the log is.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What runs.
+    #[command(flatten)]
+    pub content: ContentArgs,
+    /// Write alerts here, one JSON a line in the Local API's form (`-`: standard output).
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub alerts: Option<PathBuf>,
+    /// Write decisions here, one JSON a line (`-`: standard output).
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub decisions: Option<PathBuf>,
+    /// Show lines that were not understood.
+    #[arg(long, help_heading = "Output")]
+    pub unparsed: bool,
+    /// Show counters of parsers, scenarios and caches.
+    #[arg(long, help_heading = "Output")]
+    pub metrics: bool,
+    /// Workers in each process.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        help_heading = "Resources"
+    )]
+    pub workers: usize,
+    /// Processes, connected over loopback.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        help_heading = "Resources"
+    )]
+    pub processes: usize,
+    /// How far out of order the lines of one file may be, such as 2s.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "0s",
+        help_heading = "Resources"
+    )]
+    pub lateness: String,
+    /// Most live buckets; beyond, the least useful ones are dropped and counted.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10_000_000,
+        help_heading = "Resources"
+    )]
+    pub buckets_max: usize,
+    /// Give alerts at arrival and take them back where a late line changes them, as a live job.
+    #[arg(long, hide = true)]
+    pub speculative: bool,
+    /// The time that dates without a year refer to, RFC 3339; default: now.
+    #[arg(long, value_name = "TIME", help_heading = "Input")]
+    pub now: Option<String>,
+    /// Internal: this is process I of a job whose parent speaks on standard input.
+    #[arg(long, hide = true)]
+    pub child: Option<usize>,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// The line itself.
+    #[arg(short, long, value_name = "LINE", conflicts_with_all = ["file", "dsn"])]
+    pub log: Option<String>,
+    /// A file with lines (`-`: standard input).
+    #[arg(short, long, value_name = "FILE", conflicts_with = "dsn")]
+    pub file: Option<String>,
+    /// What the log is.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What runs.
+    #[command(flatten)]
+    pub content: ContentArgs,
+    /// Show every change, and scenarios that did not match with the reason.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Only lines that were not understood.
+    #[arg(long)]
+    pub failures: bool,
+    /// Leave out parsers that did nothing.
+    #[arg(long)]
+    pub only_successful_parsers: bool,
+    /// The time that dates without a year refer to, RFC 3339; default: now.
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+}
+
+/// Flags of `hubtest`.
+#[derive(Debug, Clone, Args)]
+pub struct HubtestArgs {
+    /// The hub.
+    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    pub hub: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: HubtestCommand,
+}
+
+/// What `hubtest` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum HubtestCommand {
+    /// Run tests by name, or all of them.
+    Run {
+        /// Names of tests.
+        names: Vec<String>,
+        /// Run every test.
+        #[arg(long)]
+        all: bool,
+        /// Workers of each test's dataflow.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        workers: usize,
+        /// Tests at a time; default: the number of cores.
+        #[arg(long, value_name = "N")]
+        max_jobs: Option<usize>,
+        /// Name the tests that passed, too.
+        #[arg(long)]
+        report_success: bool,
+    },
+    /// List the tests.
+    List,
+    /// Show what a test consists of.
+    Info {
+        /// Names of tests.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Which items of the index have tests.
+    Coverage {
+        /// Parsers only.
+        #[arg(long)]
+        parsers: bool,
+        /// Scenarios only.
+        #[arg(long)]
+        scenarios: bool,
+        /// Only the percentage.
+        #[arg(long)]
+        percent: bool,
+    },
+    /// Evaluate an expression on a test's parser results.
+    Eval {
+        /// The expression.
+        #[arg(short, long, value_name = "EXPR")]
+        expr: String,
+        /// Names of tests.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Explain the lines of a test.
+    Explain {
+        /// Names of tests.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Every change.
+        #[arg(short, long)]
+        verbose: bool,
+        /// Only lines that were not understood.
+        #[arg(long)]
+        failures: bool,
+    },
+    /// Make the skeleton of a new test.
+    Create {
+        /// Name of the test.
+        name: String,
+        /// Type of the log.
+        #[arg(short = 't', long = "type", value_name = "TYPE")]
+        log_type: String,
+        /// Parsers.
+        #[arg(short, long, value_name = "NAME")]
+        parsers: Vec<String>,
+        /// Scenarios.
+        #[arg(short, long, value_name = "NAME")]
+        scenarios: Vec<String>,
+        /// Postoverflows.
+        #[arg(long, value_name = "NAME")]
+        postoverflows: Vec<String>,
+        /// Do not check parser results.
+        #[arg(long)]
+        ignore_parsers: bool,
+    },
+}
+
+/// Flags of `config`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What `config` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Load everything and say what is refused, unknown or missing.
+    Check {
+        /// What to load.
+        #[command(flatten)]
+        content: ContentArgs,
+    },
+    /// Print the configuration.
+    Show {
+        /// What to load.
+        #[command(flatten)]
+        content: ContentArgs,
+        /// With every default.
+        #[arg(long)]
+        effective: bool,
+        /// Only this key.
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+}

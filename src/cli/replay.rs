@@ -1,0 +1,400 @@
+//! `overspill replay`: logs in, alerts and decisions out.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use overspill_connectors::Source;
+use overspill_connectors::file::{FileSource, STDIN};
+use overspill_connectors::input;
+use overspill_dataflow::{Job, Layout, Mode, Output, Progress, Settings, Stats};
+use overspill_decision::wire as alert_wire;
+use overspill_event::{Alert, Decision, Origin};
+use overspill_golike::duration;
+use overspill_golike::time::{Time, parse_rfc3339};
+
+use super::args::{Color, ContentArgs, Format, InputArgs, ReplayArgs};
+use super::{Exit, print, tell};
+use crate::content::{self, Engine};
+use crate::processes::{Cluster, Role};
+use crate::report::progress::{InputBytes, Meter};
+use crate::report::term::{Paint, Style};
+use crate::report::{human, machine};
+use crate::wire::{self, Input, Run, chain};
+
+/// Most files that are read side by side; beyond, use fewer files or a directory at a time.
+const PARTITIONS_MAX: usize = 512;
+
+/// What a replay gave.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Alerts that stand, in order.
+    pub alerts: Vec<Alert>,
+    /// Their decisions, in order.
+    pub decisions: Vec<Decision>,
+    /// Counters.
+    pub stats: Stats,
+}
+
+pub(super) fn run(args: &ReplayArgs, format: Format, color: Color) -> Result<Exit> {
+    let err = Style::of(&std::io::stderr(), color);
+    let files = files(args)?;
+    let engine = content::load(&args.content)?;
+    if args.child.is_none() {
+        report_content(&engine, &err);
+    }
+    let exit = if args.content.strict && !engine.refused.is_empty() {
+        Exit::Refused
+    } else {
+        Exit::Done
+    };
+    let settings = settings(args)?;
+    let cluster = Cluster::form(args)?;
+    let (layout, mut children) = match cluster.role {
+        Role::Alone => (Layout::Threads(args.workers.max(1)), Vec::new()),
+        Role::Parent { sockets, children } => (
+            Layout::Process {
+                threads: args.workers.max(1),
+                index: 0,
+                sockets,
+            },
+            children,
+        ),
+        Role::Child { index, sockets } => {
+            let layout = Layout::Process {
+                threads: args.workers.max(1),
+                index,
+                sockets,
+            };
+            return child(args, engine, settings, layout, &files, index);
+        }
+    };
+    let inputs = inputs(args, &files, 0);
+    let started = now();
+    let outcome = replay(args, engine, settings, layout, inputs, format, &err)?;
+    let mut outcome = outcome;
+    for child in &mut children {
+        outcome.stats.add(&child.finish()?);
+    }
+    write_files(args, &outcome)?;
+    show(args, &outcome, format, color, started.elapsed())?;
+    Ok(exit)
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// A process that only works: its counters go to the parent.
+fn child(
+    args: &ReplayArgs,
+    engine: Engine,
+    settings: Settings,
+    layout: Layout,
+    files: &[input::Input],
+    index: usize,
+) -> Result<Exit> {
+    let run = Run {
+        plan: Arc::new(engine.plan),
+        settings,
+        layout,
+        inputs: inputs(args, files, index),
+        recorder: None,
+        progress: Arc::new(Progress::default()),
+        bytes: Arc::new(InputBytes::default()),
+    };
+    let stats = run.run(|_output| Ok(()))?;
+    print(&format!("{}\n", serde_json::to_string(&stats)?))?;
+    Ok(Exit::Done)
+}
+
+fn replay(
+    args: &ReplayArgs,
+    engine: Engine,
+    settings: Settings,
+    layout: Layout,
+    inputs: Vec<Input>,
+    format: Format,
+    err: &Style,
+) -> Result<Outcome> {
+    let progress = Arc::new(Progress::default());
+    let bytes = Arc::new(InputBytes::default());
+    bytes.total.store(total_bytes(args), Ordering::Relaxed);
+    let label = match args.paths.as_slice() {
+        [one] => one.clone(),
+        [] => args.input.dsn.clone().unwrap_or_default(),
+        many => format!("{} inputs", many.len()),
+    };
+    let meter = (format == Format::Human).then(|| {
+        let stop = Arc::clone(&settings.stop);
+        Meter::start(label, *err, Arc::clone(&progress), Arc::clone(&bytes), stop)
+    });
+    let run = Run {
+        plan: Arc::new(engine.plan),
+        settings,
+        layout,
+        inputs,
+        recorder: None,
+        progress,
+        bytes,
+    };
+    let mut outcome = Outcome::default();
+    let stats = run.run(|output| {
+        if let Output::Alert { alert, diff } = output {
+            if diff > 0 {
+                outcome.alerts.push(*alert);
+            } else if let Some(at) = outcome
+                .alerts
+                .iter()
+                .rposition(|known| known.uuid == alert.uuid)
+            {
+                outcome.alerts.remove(at);
+            }
+        }
+        Ok(())
+    })?;
+    drop(meter);
+    outcome.decisions = outcome
+        .alerts
+        .iter()
+        .flat_map(|alert| &alert.decisions)
+        .cloned()
+        .collect();
+    outcome.stats = stats;
+    Ok(outcome)
+}
+
+/// The settings that the flags spell.
+fn settings(args: &ReplayArgs) -> Result<Settings> {
+    let mut settings = wire::settings(moment(args.now.as_deref())?);
+    settings.lateness_ns = duration::parse(&args.lateness)
+        .ok()
+        .filter(|ns| *ns >= 0)
+        .with_context(|| format!("--lateness: {:?} is no duration; try 2s", args.lateness))?;
+    settings.buckets_max = args.buckets_max.max(1);
+    if args.speculative {
+        settings.mode = Mode::Speculative;
+    }
+    Ok(settings)
+}
+
+/// The time that dates without a year refer to.
+pub(super) fn moment(text: Option<&str>) -> Result<Time> {
+    match text {
+        Some(text) => parse_rfc3339(text.as_bytes()).with_context(|| {
+            format!("--now: {text:?} is no RFC 3339 time; try 2026-03-10T06:00:00Z")
+        }),
+        None => {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the edge: from here on time is a value"
+            )]
+            let since = std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or(Duration::ZERO);
+            Ok(Time::from_unix_ns(
+                i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
+            ))
+        }
+    }
+}
+
+/// The files that the arguments name.
+fn files(args: &ReplayArgs) -> Result<Vec<input::Input>> {
+    let mut files = Vec::new();
+    let dsn = args.input.dsn.as_ref().map(|dsn| {
+        if dsn.contains("://") {
+            dsn.clone()
+        } else {
+            format!("file://{dsn}")
+        }
+    });
+    for name in args.paths.iter().chain(&dsn) {
+        files.extend(input::Input::expand(name).map_err(|error| anyhow::anyhow!(chain(&error)))?);
+    }
+    if files.is_empty() {
+        bail!("nothing to replay: name a file, or `-` for standard input");
+    }
+    if args.input.log_type.is_none() {
+        bail!("--type is missing: which log is it? For example --type nginx, --type syslog");
+    }
+    if files.len() > PARTITIONS_MAX {
+        bail!(
+            "{} files at once; at most {PARTITIONS_MAX} are read side by side",
+            files.len()
+        );
+    }
+    let n_stdin = files.iter().filter(|file| file.path == STDIN).count();
+    if n_stdin > 1 || (n_stdin == 1 && args.processes > 1) {
+        bail!("standard input can be read once, by one process");
+    }
+    if let Some(line_max) = args.input.line_max {
+        files
+            .iter_mut()
+            .for_each(|file| file.line_bytes_max = line_max);
+    }
+    Ok(files)
+}
+
+fn total_bytes(args: &ReplayArgs) -> u64 {
+    files(args)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|file| std::fs::metadata(&file.path).ok())
+        .map(|meta| meta.len())
+        .sum()
+}
+
+/// The partitions that process `index` reads.
+fn inputs(args: &ReplayArgs, files: &[input::Input], index: usize) -> Vec<Input> {
+    let labels = labels(&args.input);
+    let workers = args.workers.max(1);
+    let total = workers * args.processes.max(1);
+    let all = (0u32..).zip(files);
+    all.filter(|(id, _)| Job::worker_of(*id, total) / workers == index)
+        .map(|(id, file)| {
+            let origin = Origin {
+                src: file.path.clone(),
+                module: "file".to_owned(),
+                labels: labels.clone(),
+            };
+            let (opened, line_max) = (origin.clone(), file.line_bytes_max);
+            let open = Box::new(move || {
+                FileSource::open(opened, line_max).map(|source| Box::new(source) as Box<dyn Source>)
+            });
+            Input { id, origin, open }
+        })
+        .collect()
+}
+
+/// Labels of the lines, sorted by name.
+pub(super) fn labels(input: &InputArgs) -> Vec<(String, String)> {
+    let mut labels: Vec<(String, String)> = Vec::new();
+    for label in input.labels.iter().flat_map(|labels| labels.split(',')) {
+        if let Some((name, value)) = label.split_once('=').or_else(|| label.split_once(':')) {
+            labels.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    labels.extend(
+        input
+            .log_type
+            .iter()
+            .map(|log_type| ("type".to_owned(), log_type.clone())),
+    );
+    labels.sort();
+    labels
+}
+
+/// Says what was refused, once, before the work begins.
+fn report_content(engine: &Engine, err: &Style) {
+    for text in &engine.refused {
+        tell(&format!("{text}\n"));
+    }
+    for text in &engine.warnings {
+        tell(&format!("{}\n", err.paint(Paint::Yellow, text)));
+    }
+    if !engine.refused.is_empty() {
+        tell(&format!(
+            "  {} of {} items were refused; the others run. `overspill config check` shows all.\n",
+            engine.refused.len(),
+            engine.n_items
+        ));
+    }
+}
+
+fn write_files(args: &ReplayArgs, outcome: &Outcome) -> Result<()> {
+    if let Some(path) = &args.alerts {
+        let mut out = Vec::new();
+        for alert in &outcome.alerts {
+            alert_wire::append_alert_line(alert, &mut out);
+        }
+        write(path, &out)?;
+    }
+    if let Some(path) = &args.decisions {
+        let mut out = Vec::new();
+        for decision in &outcome.decisions {
+            alert_wire::append_decision(decision, &mut out);
+            out.push(b'\n');
+        }
+        write(path, &out)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path == Path::new("-") {
+        return print(&String::from_utf8_lossy(bytes));
+    }
+    let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
+    let mut file = BufWriter::new(file);
+    file.write_all(bytes)
+        .and_then(|()| file.flush())
+        .with_context(|| format!("write {}", path.display()))
+}
+
+fn show(
+    args: &ReplayArgs,
+    outcome: &Outcome,
+    format: Format,
+    color: Color,
+    elapsed: Duration,
+) -> Result<()> {
+    let Outcome {
+        alerts,
+        decisions,
+        stats,
+    } = outcome;
+    match format {
+        Format::Json => print(&machine::json(alerts, decisions, stats)),
+        Format::Raw => print(&machine::csv(alerts)),
+        Format::Human => {
+            let style = Style::of(&std::io::stdout(), color);
+            let mut out = String::new();
+            if alerts.is_empty() {
+                out.push_str(&human::nothing(
+                    stats,
+                    args.input.log_type.as_deref(),
+                    &style,
+                ));
+            } else {
+                out.push_str(&human::alerts(alerts, &style));
+                if !decisions.is_empty() {
+                    out.push('\n');
+                    out.push_str(&human::decisions(decisions, &style));
+                }
+            }
+            out.push('\n');
+            out.push_str(&human::summary(
+                stats,
+                alerts.len(),
+                decisions.len(),
+                elapsed.as_secs_f64(),
+            ));
+            out.push_str(&human::troubles(stats, &style));
+            if args.unparsed {
+                out.push_str(&human::unparsed(stats, &style));
+            }
+            if args.metrics {
+                out.push_str(&human::metrics(stats, &style));
+            }
+            if !decisions.is_empty() {
+                out.push_str("  Nothing was enforced.\n");
+            }
+            print(&out)
+        }
+    }
+}
+
+/// What a content argument names, for messages.
+#[must_use]
+pub fn content_name(content: &ContentArgs) -> String {
+    match (&content.hub, &content.config) {
+        (Some(hub), _) => hub.display().to_string(),
+        (None, Some(config)) => config.display().to_string(),
+        (None, None) => "the built-in library".to_owned(),
+    }
+}

@@ -1,0 +1,14 @@
+//! The product joined together: what the `overspill` command does, in parts that tests can call.
+//!
+//! [`cli`] parses flags and prints; [`content`] makes a plan of hub content; [`wire`] joins
+//! sources, plan and job; [`processes`] runs a job over several processes; [`hubtest`] runs the
+//! tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
+//! user sees.
+
+pub mod cli;
+pub mod content;
+pub mod explain;
+pub mod hubtest;
+pub mod processes;
+pub mod report;
+pub mod wire;

@@ -1,0 +1,7 @@
+//! The `overspill` command: parses flags, calls one subcommand, turns an error into an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    overspill::cli::main(std::env::args_os())
+}

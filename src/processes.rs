@@ -1,0 +1,224 @@
+//! One job over several processes of this machine: `--processes N`.
+//!
+//! ```text
+//!  parent (process 0)                          child i (the same program, --child i)
+//!    listens on loopback                         listens on loopback
+//!    spawns children           <- "port P\n" -   says where
+//!    - "secret addr0 addr1 ...\n" ->             learns the peers
+//!    connect (greeting with the secret)          connect
+//!    ... the job runs ...                        ... the job runs ...
+//!    adds the counters         <- "{json}\n" -   says its counters, exits
+//! ```
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use overspill_dataflow::Stats;
+use overspill_dataflow::cluster::{Peers, connect};
+
+use crate::cli::args::ReplayArgs;
+
+/// How long processes may take to load their content and find each other.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Most processes.
+const PROCESSES_MAX: usize = 64;
+
+/// What this process is in the job.
+pub enum Role {
+    /// The only one.
+    Alone,
+    /// The first, which started the others.
+    Parent {
+        /// Sockets to the others.
+        sockets: Vec<Option<TcpStream>>,
+        /// The others.
+        children: Vec<Worker>,
+    },
+    /// One of the others.
+    Child {
+        /// Which.
+        index: usize,
+        /// Sockets to the others.
+        sockets: Vec<Option<TcpStream>>,
+    },
+}
+
+/// The processes of a job.
+pub struct Cluster {
+    /// What this one is.
+    pub role: Role,
+}
+
+/// A process that the parent started.
+#[derive(Debug)]
+pub struct Worker {
+    index: usize,
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Cluster {
+    /// Starts or joins the processes that the flags ask for.
+    ///
+    /// # Errors
+    /// When processes cannot be started or do not come together.
+    pub fn form(args: &ReplayArgs) -> Result<Self> {
+        let role = match (args.child, args.processes) {
+            (Some(index), _) => child(index)?,
+            (None, 0 | 1) => Role::Alone,
+            (None, n) if n > PROCESSES_MAX => bail!("at most {PROCESSES_MAX} processes"),
+            (None, n) => parent(n)?,
+        };
+        Ok(Self { role })
+    }
+}
+
+fn parent(n: usize) -> Result<Role> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listen on loopback")?;
+    let program = std::env::current_exe().context("find our own program")?;
+    let mut children = Vec::new();
+    for index in 1..n {
+        let mut child = Command::new(&program)
+            .args(std::env::args_os().skip(1))
+            .arg("--child")
+            .arg(index.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start process {index}"))?;
+        let output = child.stdout.take().context("output of a process")?;
+        children.push(Worker {
+            index,
+            child,
+            output: BufReader::new(output),
+        });
+    }
+    let mut addresses = vec![listener.local_addr()?];
+    for child in &mut children {
+        let mut line = String::new();
+        child.output.read_line(&mut line)?;
+        let port = line
+            .trim()
+            .strip_prefix("port ")
+            .and_then(|port| port.parse::<u16>().ok());
+        let Some(port) = port else {
+            bail!("process {} did not start", child.index)
+        };
+        addresses.push(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    let secret = secret()?;
+    let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let line = format!("{} {}\n", hex(&secret), words.join(" "));
+    for child in &mut children {
+        let input = child.child.stdin.as_mut().context("input of a process")?;
+        input
+            .write_all(line.as_bytes())
+            .context("tell a process its peers")?;
+    }
+    let peers = Peers {
+        index: 0,
+        addresses,
+        secret,
+        generation: 1,
+    };
+    let sockets = connect(&listener, &peers, PATIENCE, now)?;
+    Ok(Role::Parent { sockets, children })
+}
+
+fn child(index: usize) -> Result<Role> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("listen on loopback")?;
+    crate::cli::print(&format!("port {}\n", listener.local_addr()?.port()))?;
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("hear from the parent")?;
+    let mut words = line.split_whitespace();
+    let secret = words
+        .next()
+        .and_then(unhex)
+        .context("the parent's secret")?;
+    let addresses: Vec<SocketAddr> = words
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .context("the parent's addresses")?;
+    if index == 0 || index >= addresses.len() {
+        bail!("--child is for processes that overspill itself starts");
+    }
+    let peers = Peers {
+        index,
+        addresses,
+        secret,
+        generation: 1,
+    };
+    let sockets = connect(&listener, &peers, PATIENCE, now)?;
+    Ok(Role::Child { index, sockets })
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl Worker {
+    /// Waits for the process and reads its counters.
+    ///
+    /// # Errors
+    /// When it failed.
+    pub fn finish(&mut self) -> Result<Stats> {
+        let mut text = String::new();
+        self.output.read_to_string(&mut text)?;
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("process {} ended with {status}", self.index);
+        }
+        serde_json::from_str(text.trim())
+            .with_context(|| format!("counters of process {}", self.index))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Does nothing to a process that has ended; one that has not must not outlive the job.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Random bytes of the operating system.
+fn secret() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .context("read random bytes")?;
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_survives_the_pipe() {
+        let secret: [u8; 32] = std::array::from_fn(|at| (at * 37) as u8);
+        assert_eq!(unhex(&hex(&secret)), Some(secret));
+        assert_eq!(unhex("zz"), None);
+    }
+}

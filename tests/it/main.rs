@@ -1,0 +1,3 @@
+//! Cross-crate tests: arrows, command line, replays, conformance.
+
+mod arrows;

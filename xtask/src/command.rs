@@ -1,0 +1,37 @@
+//! Running other programs and saying what runs.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}
+
+/// The value of a flag `--name VALUE`.
+pub(crate) fn value<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
+    let at = args.iter().position(|arg| arg == name)?;
+    args.get(at + 1).map(String::as_str)
+}
+
+/// Runs a program in the repository's root; fails if it fails.
+pub(crate) fn step(title: &str, program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    println!("\n== {title}: {program} {}", args.join(" "));
+    #[expect(clippy::disallowed_methods, reason = "times a build step")]
+    let started = Instant::now();
+    let status = Command::new(program)
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("run {program}"))?;
+    println!("== {title}: {:.1} s", started.elapsed().as_secs_f64());
+    if !status.success() {
+        bail!("{title} failed ({status})");
+    }
+    Ok(())
+}

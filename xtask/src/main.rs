@@ -1,0 +1,57 @@
+//! Checks and generation that need more than a line of shell: `cargo xtask COMMAND`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool"
+)]
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+mod command;
+mod crowdsec;
+mod diff;
+mod fuzz;
+mod suite;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  suite [--quick]           everything CI runs: format, lints, tests, docs, hub conformance, fuzzing
+                            (--quick: format, lints, tests)
+  hub [--hub DIR] [ARGS]    the hub's own tests, by the release build of `overspill hubtest`
+  diff-crowdsec [--lines N] the same generated logs through Debian's crowdsec and through overspill:
+                            compares the alerts
+  bench [--lines N]         CPU a line of both on the same logs, in one run
+  fuzz [--seconds N]        every fuzz target for N seconds
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let (name, rest) = args
+        .split_first()
+        .map_or(("help", args), |(name, rest)| (name, rest));
+    match name {
+        "suite" => suite::run(rest),
+        "hub" => suite::hub(rest),
+        "diff-crowdsec" => diff::run(rest),
+        "bench" => diff::bench(rest),
+        "fuzz" => fuzz::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("unknown command {other:?}\n{HELP}"),
+    }
+}
