@@ -38,6 +38,7 @@ pub fn parse<O: Observer + ?Sized>(
     observer: &mut O,
 ) -> Outcome {
     state.bind(plan);
+    state.stash.begin();
     event.process = false;
     if event.time.is_zero() {
         event.time = state.now().in_utc();

@@ -1,9 +1,9 @@
 //! Stashes: what nodes remember of one line for a later one (`pkg/parser/stash.go`).
 //!
 //! A partition has its own set, so that the answer does not depend on who parses what. Three
-//! differences to CrowdSec: entries live by event time (the last date that the partition's lines
-//! gave, or the present moment before there was one), so that a replay forgets what a live run
-//! would have forgotten; a full cache always forgets the least recently used entry, whatever the
+//! differences to CrowdSec: entries live by event time (the date of the line that set them, or the
+//! last date before it when it has none, or the present moment before there was one), so that a
+//! replay forgets what a live run would have forgotten; a full cache always forgets the least recently used entry, whatever the
 //! item's `strategy`; and caches are bounded in bytes, too. Of several caches under one name only
 //! the first is ever read, so only that one is kept.
 
@@ -27,6 +27,9 @@ pub const STASH_ENTRY_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of keys and values in one cache; older entries make room.
 pub const STASH_CACHE_BYTES_MAX: usize = 16 << 20;
 
+/// Entries of one line that its date still times; more than one is rare.
+const FRESH_MAX: usize = 64;
+
 /// A cache as the plan describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CacheSpec {
@@ -42,8 +45,18 @@ pub struct StashSet {
     dated_ns: Option<i64>,
     /// Stands in for it before there was one.
     default_ns: i64,
+    /// What the present line remembered: a date it gives later times these entries, too.
+    fresh: Vec<Fresh>,
     n_evicted: u64,
     n_refused: u64,
+}
+
+/// An entry of a line that may still give a date.
+#[derive(Debug)]
+struct Fresh {
+    cache: usize,
+    key: Bytes,
+    ttl_ns: i64,
 }
 
 impl StashSet {
@@ -59,6 +72,7 @@ impl StashSet {
             caches,
             dated_ns: None,
             default_ns: 0,
+            fresh: Vec::new(),
             n_evicted: 0,
             n_refused: 0,
         }
@@ -95,9 +109,21 @@ impl StashSet {
             return;
         }
         let expires_ns = self.time_ns().saturating_add(ttl_ns);
-        if let Some((_, cache)) = self.caches.get_mut(cache) {
-            self.n_evicted += cache.set(key, value, expires_ns);
+        if let Some((_, lru)) = self.caches.get_mut(cache) {
+            self.n_evicted += lru.set(key, value, expires_ns);
+            if self.fresh.len() < FRESH_MAX {
+                self.fresh.push(Fresh {
+                    cache,
+                    key: Arc::from(key),
+                    ttl_ns,
+                });
+            }
         }
+    }
+
+    /// Another line begins.
+    pub(crate) fn begin(&mut self) {
+        self.fresh.clear();
     }
 
     /// A line gave a date: entries live by it.
@@ -110,6 +136,11 @@ impl StashSet {
             }
         }
         self.dated_ns = Some(ns);
+        for fresh in &self.fresh {
+            if let Some((_, cache)) = self.caches.get_mut(fresh.cache) {
+                cache.retime(&fresh.key, ns.saturating_add(fresh.ttl_ns));
+            }
+        }
     }
 
     /// What entries live by while no line gave a date.

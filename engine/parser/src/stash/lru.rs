@@ -88,6 +88,13 @@ impl Lru {
         })
     }
 
+    /// Sets the end of an entry that is still there.
+    pub(crate) fn retime(&mut self, key: &[u8], expires_ns: i64) {
+        if let Some(&place) = self.places.get(key) {
+            self.entries[place].expires_ns = expires_ns;
+        }
+    }
+
     /// Moves the end of every entry.
     pub(crate) fn shift(&mut self, shift_ns: i64) {
         for entry in &mut self.entries {

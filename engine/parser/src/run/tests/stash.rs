@@ -4,7 +4,7 @@ use crate::ParserState;
 use crate::stash::StashSet;
 use crate::testing::{Bench, NOW, node};
 
-/// `put KEY VALUE`, `get KEY` and `at SECONDS`, as lines.
+/// `put KEY VALUE`, `get KEY`, `at SECONDS` and `put_at SECONDS KEY VALUE`, as lines.
 fn bench() -> Bench {
     let put = node("put")
         .grok("^put %{WORD:key} %{GREEDYDATA:value}$", "Raw")
@@ -18,7 +18,15 @@ fn bench() -> Bench {
         .grok("^at %{INT:time}$", "Raw")
         .set("meta.done", "=at")
         .set("method.ParseDate", "evt.Parsed.time");
-    Bench::new(&[("s00", vec![put.next(), get.next(), at.next()])])
+    let put_at = node("put_at")
+        .grok("^put_at %{INT:time} %{WORD:key} %{WORD:value}$", "Raw")
+        .stash("seen", "evt.Parsed.key", "evt.Parsed.value", 60, 2)
+        .set("meta.done", "=put_at")
+        .set("method.ParseDate", "evt.Parsed.time");
+    Bench::new(&[(
+        "s00",
+        vec![put.next(), get.next(), at.next(), put_at.next()],
+    )])
 }
 
 #[track_caller]
@@ -78,6 +86,21 @@ fn entries_live_by_the_dates_of_the_lines() {
             ("at 1000061", ""),
             ("get a", ""),
             ("at 1000000", ""),
+            ("get a", ""),
+        ],
+    );
+}
+
+#[test]
+fn an_entry_lives_by_the_date_of_its_own_line() {
+    check(
+        &mut bench(),
+        &[
+            ("at 1000000", ""),
+            ("put_at 2000000 a 1", ""),
+            ("at 2000060", ""),
+            ("get a", "1"),
+            ("at 2000061", ""),
             ("get a", ""),
         ],
     );
