@@ -35,3 +35,20 @@ pub(crate) fn step(title: &str, program: &str, args: &[&str], env: &[(&str, &str
     }
     Ok(())
 }
+
+/// Builds the product for release and gives the path of its program.
+pub(crate) fn binary() -> Result<PathBuf> {
+    step(
+        "release build",
+        "cargo",
+        &["build", "--release", "--quiet"],
+        &[],
+    )?;
+    Ok(target_dir().join("release/overspill"))
+}
+
+/// Where cargo builds.
+pub(crate) fn target_dir() -> PathBuf {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    root().join(target)
+}

@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::root;
-use crate::suite::target_dir;
+use crate::command::target_dir;
 
 /// The peer's home: an unpacked package and a configuration of its own.
 pub(crate) struct Peer {
@@ -29,7 +28,7 @@ impl Peer {
     /// Fetches and unpacks the package, unless it is there, and installs collections from the
     /// hub snapshot that it carries.
     pub(crate) fn set_up(name: &str, collections: &[&str], port: u16) -> Result<Self> {
-        let dir = root().join(target_dir()).join("crowdsec");
+        let dir = target_dir().join("crowdsec");
         fs::create_dir_all(&dir)?;
         let package = dir.join("package");
         if !package.join("usr/bin/crowdsec").exists() {

@@ -10,9 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{root, step, value};
+use crate::command::{step, target_dir, value};
 use crate::crowdsec::{Peer, PeerRun};
-use crate::suite::target_dir;
 
 struct Case {
     name: &'static str,
@@ -142,31 +141,25 @@ fn build() -> Result<()> {
 }
 
 fn release(binary: &str) -> PathBuf {
-    root().join(target_dir()).join("release").join(binary)
+    target_dir().join("release").join(binary)
 }
 
 fn generate(case: &Case, lines: &str) -> Result<PathBuf> {
-    let log = root()
-        .join(target_dir())
-        .join(format!("diff-{}-{lines}.log", case.name));
-    if !log.exists() {
-        let status = Command::new(release("datasets"))
-            .args([case.kind, "--lines", lines, "--out"])
-            .arg(&log)
-            .status()
-            .context("run the generator")?;
-        if !status.success() {
-            bail!("the generator failed");
-        }
+    let log = target_dir().join(format!("diff-{}-{lines}.log", case.name));
+    let status = Command::new(release("datasets"))
+        .args([case.kind, "--lines", lines, "--out"])
+        .arg(&log)
+        .status()
+        .context("run the generator")?;
+    if !status.success() {
+        bail!("the generator failed");
     }
     Ok(log)
 }
 
 /// Replays with overspill on the peer's content; alerts as the peer words them.
 fn overspill(case: &Case, peer: &Peer, log: &Path) -> Result<PeerRun> {
-    let alerts = root()
-        .join(target_dir())
-        .join(format!("diff-{}.alerts", case.name));
+    let alerts = target_dir().join(format!("diff-{}.alerts", case.name));
     let mut command = Command::new("bash");
     command
         .arg("-c")

@@ -13,6 +13,7 @@ mod command;
 mod crowdsec;
 mod diff;
 mod fuzz;
+mod hub;
 mod suite;
 
 const HELP: &str = "\
@@ -20,7 +21,8 @@ cargo xtask COMMAND
 
   suite [--quick]           everything CI runs: format, lints, tests, docs, hub conformance, fuzzing
                             (--quick: format, lints, tests)
-  hub [--hub DIR] [ARGS]    the hub's own tests, by the release build of `overspill hubtest`
+  hub [--hub DIR]           conformance: the hub's own tests, and their logs replayed with the whole
+                            hub at 1, 2 and 4 workers and 2 processes
   diff-crowdsec [--lines N] the same generated logs through Debian's crowdsec and through overspill:
                             compares the alerts
   bench [--lines N]         CPU a line of both on the same logs, in one run
@@ -44,7 +46,7 @@ fn run(args: &[String]) -> Result<()> {
         .map_or(("help", args), |(name, rest)| (name, rest));
     match name {
         "suite" => suite::run(rest),
-        "hub" => suite::hub(rest),
+        "hub" => hub::run(rest),
         "diff-crowdsec" => diff::run(rest),
         "bench" => diff::bench(rest),
         "fuzz" => fuzz::run(rest),
