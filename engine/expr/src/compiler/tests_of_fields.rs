@@ -153,8 +153,24 @@ impl<'a> Finder<'a> {
             LoopKind::None => true,
             _ => return None,
         };
-        let name = file_name(&one.list)?;
-        let body = one.body.as_ref()?;
+        let found = self.line_test(&file_name(&one.list)?, one.body.as_ref()?)?;
+        Some(if is_negated {
+            Bool::Not(Box::new(found))
+        } else {
+            found
+        })
+    }
+
+    /// Whether some line of a file passes a test that also looks at fields.
+    fn line_test(&self, name: &Arc<str>, body: &'a Node) -> Option<Bool> {
+        // What the compiler drew together: none of these tests can fail, so their order is free.
+        if let Code::Or(items) = &body.code {
+            let items: Option<Vec<Bool>> = items
+                .iter()
+                .map(|item| self.line_test(name, item))
+                .collect();
+            return Some(joined(false, items?));
+        }
         let (field, line, kind) = match &body.code {
             Code::TextTest(kind, sides) => (&sides[0], &sides[1], Some(*kind)),
             Code::Equal(false, sides) if self.line_transform(&sides[1]).is_some() => {
@@ -163,19 +179,14 @@ impl<'a> Finder<'a> {
             Code::Equal(false, sides) => (&sides[1], &sides[0], None),
             _ => return None,
         };
-        let file = self.lines_of(name, self.line_transform(line)?);
+        let file = self.lines_of(Arc::clone(name), self.line_transform(line)?);
         let test = match kind {
             None => Test::AnyEq(file),
             Some(TextTest::Contains) => Test::AnyContains(file),
             Some(TextTest::StartsWith) => Test::AnyStartsWith(file),
             Some(TextTest::EndsWith) => Test::AnyEndsWith(file),
         };
-        let found = str_test(self.subject(field)?, test);
-        Some(if is_negated {
-            Bool::Not(Box::new(found))
-        } else {
-            found
-        })
+        Some(str_test(self.subject(field)?, test))
     }
 
     /// A file and its lines after a change, if the files are known.

@@ -159,6 +159,21 @@ fn a_compiler_with_files_shows_their_changed_lines() {
 }
 
 #[test]
+fn loops_that_the_compiler_drew_together_are_tests_again() {
+    let (program, _) = compile(
+        "any(File('f'), {Upper(evt.Parsed.a) contains Upper(#)}) or any(File('f'), {evt.Parsed.b == #})",
+    );
+    let Some(Bool::Or(items)) = program.as_bool_tree() else {
+        panic!("no chain")
+    };
+    let [Bool::Str(first), Bool::Str(second)] = &**items else {
+        panic!("{items:?}")
+    };
+    assert!(matches!(first.test, Test::AnyContains(_)));
+    assert!(matches!(second.test, Test::AnyEq(_)));
+}
+
+#[test]
 fn declarations_and_conditions_are_looked_through() {
     let (program, _) =
         compile("let r = Lower(evt.Parsed.b); evt.Meta.a == 'x' && (r contains 'y' || len(r) > 5)");
