@@ -13,15 +13,18 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Cli, Command};
+
+use crate::signals::INTERRUPTED;
 
 /// How a command ended (`cli.md`, `product.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
     Done,
-    /// Failed.
+    /// Failed, or an input gave only a part of itself.
     Failed,
     /// Done, but something was refused and `--strict` was given.
     Refused,
@@ -35,7 +38,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Refused => 3,
-            Self::Interrupted => 130,
+            Self::Interrupted => INTERRUPTED,
         }
     }
 }
@@ -45,6 +48,11 @@ impl Exit {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Whoever types only the name asks what there is.
+            let _closed = print(&error.render().to_string());
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
             // Help and version are no errors; clap knows which stream and which code.
             let _closed = error.print();
@@ -71,7 +79,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Replay(args) => replay::run(&args, cli.output, cli.color),
-        Command::Explain(args) => explain::run(&args, cli.color),
+        Command::Explain(args) => explain::run(&args, cli.output, cli.color),
         Command::Hubtest(args) => hubtest::run(&args, cli.output, cli.color),
         Command::Config(args) => config::run(&args, cli.output, cli.color),
         Command::Version => {
@@ -79,7 +87,7 @@ fn run(cli: Cli) -> Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Completion { shell } => completion::completion(shell),
-        Command::Man => completion::man(),
+        Command::Man { command } => completion::man(command.as_deref()),
     }
 }
 

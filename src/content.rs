@@ -1,6 +1,7 @@
 //! Content into a plan: what the flags name is found, compiled, and made ready to run.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use overspill_dataflow::Plan;
@@ -13,6 +14,7 @@ use overspill_scenarios::{
 };
 
 use crate::cli::args::ContentArgs;
+use crate::warnings::Warnings;
 use crate::wire::chain;
 
 /// Key of the bucket hash in replays, where results must be the same on every run. A live cluster
@@ -32,6 +34,8 @@ pub struct Engine {
     pub n_items: usize,
     /// What the load found.
     pub report: Report,
+    /// Where the plan's services warn while it runs.
+    pub runtime: Arc<Warnings>,
 }
 
 /// How to compile, beside the content itself.
@@ -47,7 +51,7 @@ pub struct Options {
 /// When nothing can run: the hub or configuration cannot be read, or nothing was loaded.
 pub fn load(args: &ContentArgs) -> Result<Engine> {
     let content = find(args)?;
-    let engine = compile(
+    let mut engine = compile(
         &content,
         Options {
             reference: args.reference_matcher,
@@ -60,7 +64,16 @@ pub fn load(args: &ContentArgs) -> Result<Engine> {
         }
         bail!("no parser and no scenario was loaded");
     }
+    engine.warnings.extend(no_profiles(&engine));
     Ok(engine)
+}
+
+/// Without profiles no alert leads to a decision, which is easily taken for a quiet log.
+pub(crate) fn no_profiles(engine: &Engine) -> Option<String> {
+    (engine.report.n_profiles == 0).then(|| {
+        "warning: there are no profiles: alerts lead to no decision. `--profiles FILE` names some"
+            .to_owned()
+    })
 }
 
 /// The files that the flags name.
@@ -159,10 +172,12 @@ pub fn compile(content: &Content, options: Options) -> Result<Engine> {
 }
 
 fn plan(compiled: Compiled, options: Options) -> Engine {
+    let runtime = Arc::new(Warnings::default());
     let services = Services {
         files: compiled.data_files,
         geo: compiled.geo,
         hostname: hostname(),
+        log: Arc::<Warnings>::clone(&runtime),
         ..Services::none()
     };
     let keyer = Keyer::new(REPLAY_SECRET);
@@ -198,6 +213,7 @@ fn plan(compiled: Compiled, options: Options) -> Engine {
             .collect(),
         n_items: report.n_loaded() + report.refused.len(),
         report,
+        runtime,
     }
 }
 

@@ -3,6 +3,9 @@
 //!
 //! Lines run through the same dataflow as a replay, with a recorder that looks on.
 
+mod human;
+mod machine;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +17,8 @@ use overspill_golike::time::Time;
 use overspill_matcher::Hit;
 use overspill_parser::{Node, Observer, Outcome, Step};
 
-use crate::report::term::{Paint, Style, clip, safe};
+pub use human::{Detail, render};
+pub use machine::{csv, json};
 
 /// Lines that are explained at most; the rest is counted.
 pub const LINES_MAX: usize = 1_000;
@@ -54,7 +58,7 @@ pub struct LineTrace {
     pub nodes: Vec<NodeTrace>,
     /// How it ended, for people.
     pub outcome: String,
-    /// It reached the scenarios.
+    /// It went through every stage.
     pub is_parsed: bool,
     /// Reason of the whitelist that took it out.
     pub whitelisted: Option<String>,
@@ -112,7 +116,7 @@ impl Explainer {
             if let Some(why) = why
                 && !is_about_the_kind(&why)
             {
-                reasons.push((scenario.name.to_string(), why));
+                reasons.push((scenario.name.to_string(), one_line(&why)));
             }
         }
         reasons
@@ -133,7 +137,8 @@ fn is_about_the_kind(why: &str) -> bool {
 struct LineExplainer {
     lines: Arc<Mutex<BTreeMap<Position, LineTrace>>>,
     trace: LineTrace,
-    before: BTreeMap<String, String>,
+    /// The event before the node at hand; `None` before the first one.
+    before: Option<BTreeMap<String, String>>,
     filtered_by: Option<String>,
 }
 
@@ -167,7 +172,7 @@ impl Recorder for Explainer {
                 position,
                 ..LineTrace::default()
             },
-            before: BTreeMap::new(),
+            before: None,
             filtered_by: None,
         })
     }
@@ -196,9 +201,10 @@ impl Recorder for Explainer {
 impl Observer for LineExplainer {
     fn node(&mut self, stage: &str, node: &Node, event: &Event, success: bool) {
         let after = fields(event);
+        let before = self.before.take().unwrap_or_default();
         let changes = after
             .iter()
-            .filter_map(|(name, value)| match self.before.get(name) {
+            .filter_map(|(name, value)| match before.get(name) {
                 None => Some(Change::Created(name.clone(), value.clone())),
                 Some(old) if old != value => {
                     Some(Change::Updated(name.clone(), old.clone(), value.clone()))
@@ -206,7 +212,7 @@ impl Observer for LineExplainer {
                 Some(_) => None,
             })
             .collect();
-        self.before = after;
+        self.before = Some(after);
         self.trace.nodes.push(NodeTrace {
             stage: stage.to_owned(),
             name: node.name.to_string(),
@@ -216,16 +222,30 @@ impl Observer for LineExplainer {
         });
     }
 
-    fn step(&mut self, depth: usize, _node: &Node, _event: &Event, step: &Step<'_>) {
-        if depth == 0 {
-            match step {
-                Step::Entered => self.filtered_by = None,
-                Step::FilteredOut(why) => self.filtered_by.clone_from(why),
-                Step::FilterFailed(error) => self.filtered_by = Some(format!("error: {error}")),
-                _ => {}
+    fn step(&mut self, depth: usize, node: &Node, event: &Event, step: &Step<'_>) {
+        if depth > 0 {
+            return;
+        }
+        match step {
+            Step::Entered => {
+                self.filtered_by = None;
+                self.before.get_or_insert_with(|| fields(event));
             }
+            Step::FilteredOut(Some(why)) => self.filtered_by = Some(one_line(why)),
+            Step::FilteredOut(None) => {
+                let filter = node.filter.as_ref();
+                self.filtered_by = filter.map(|filter| one_line(filter.text()) + " is false");
+            }
+            Step::FilterFailed(error) => self.filtered_by = Some(format!("error: {error}")),
+            _ => {}
         }
     }
+}
+
+/// A reason whose filter is written on several lines, on one.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join(" ")
 }
 
 impl LineObserver for LineExplainer {
@@ -239,6 +259,9 @@ impl LineObserver for LineExplainer {
             Outcome::Dropped { why } => format!("parser error: {why}"),
         };
         self.trace.whitelisted = event.whitelisted.then(|| text(TextField::WhitelistReason));
+        if event.whitelisted && matches!(outcome, Outcome::Processed) {
+            self.trace.outcome = "whitelisted".to_owned();
+        }
         let trace = std::mem::take(&mut self.trace);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.insert(trace.position, trace);
@@ -272,104 +295,4 @@ fn fields(event: &Event) -> BTreeMap<String, String> {
         fields.insert(format!("evt.Unmarshaled.{}", text(key)), String::new());
     }
     fields
-}
-
-/// How much is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Detail {
-    /// Every change, and why not.
-    pub verbose: bool,
-    /// Only nodes that did something.
-    pub only_successful: bool,
-}
-
-/// One line's trace as a tree.
-#[must_use]
-pub fn render(number: usize, trace: &LineTrace, detail: Detail, style: &Style) -> String {
-    let mut out = format!("line {number}: {}\n", clip(&safe(&trace.raw), style.width));
-    let mut stage = "";
-    for node in &trace.nodes {
-        if node.stage != stage {
-            stage = &node.stage;
-            out.push_str(&format!(" ├ {}\n", style.paint(Paint::Bold, stage)));
-        }
-        if node.success || !detail.only_successful {
-            push_node(&mut out, node, detail, style);
-        }
-    }
-    if let Some(reason) = &trace.whitelisted {
-        out.push_str(&format!(" ├ whitelisted: {}\n", safe(reason)));
-    }
-    let paint = if trace.is_parsed {
-        Paint::Green
-    } else {
-        Paint::Red
-    };
-    out.push_str(&format!(" ├ {}\n", style.paint(paint, &trace.outcome)));
-    for (at, scenario) in trace.poured.iter().enumerate() {
-        let lead = if at == 0 {
-            " ├ poured      "
-        } else {
-            " │             "
-        };
-        out.push_str(&format!("{lead}{}\n", style.paint(Paint::Green, scenario)));
-    }
-    if trace.is_parsed && trace.whitelisted.is_none() && trace.poured.is_empty() {
-        out.push_str(" ├ poured      into no scenario\n");
-    }
-    if detail.verbose {
-        for (at, (scenario, why)) in trace.not_poured.iter().enumerate() {
-            let lead = if at == 0 {
-                " ├ not poured  "
-            } else {
-                " │             "
-            };
-            out.push_str(&format!(
-                "{lead}{scenario}: {}\n",
-                clip(&safe(why), style.width)
-            ));
-        }
-    }
-    out
-}
-
-fn push_node(out: &mut String, node: &NodeTrace, detail: Detail, style: &Style) {
-    let created = node
-        .changes
-        .iter()
-        .filter(|c| matches!(c, Change::Created(..)))
-        .count();
-    let updated = node.changes.len() - created;
-    let dot = style.paint(
-        if node.success {
-            Paint::Green
-        } else {
-            Paint::Red
-        },
-        "●",
-    );
-    let summary = match (created, updated) {
-        (0, 0) => "unchanged".to_owned(),
-        _ => format!("+{created} ~{updated}"),
-    };
-    let why = node
-        .filtered_by
-        .as_ref()
-        .filter(|_| !node.success && detail.verbose);
-    let why = why.map_or(String::new(), |why| {
-        format!("  {}", clip(&safe(why), style.width))
-    });
-    out.push_str(&format!(" │ {dot} {} ({summary}){why}\n", node.name));
-    if !detail.verbose {
-        return;
-    }
-    for change in &node.changes {
-        let line = match change {
-            Change::Created(name, value) => format!("create {name} : {}", safe(value)),
-            Change::Updated(name, old, new) => {
-                format!("update {name} : {} -> {}", safe(old), safe(new))
-            }
-        };
-        out.push_str(&format!(" │   └ {}\n", clip(&line, style.width)));
-    }
 }

@@ -3,7 +3,7 @@
 //! [`cli`] parses flags and prints; [`content`] makes a plan of hub content; [`wire`] joins
 //! sources, plan and job; [`processes`] runs a job over several processes; [`hubtest`] runs the
 //! tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
-//! user sees.
+//! user sees; [`signals`] ends a job early; [`warnings`] keeps what is said while one runs.
 
 pub mod cli;
 pub mod content;
@@ -11,4 +11,6 @@ pub mod explain;
 pub mod hubtest;
 pub mod processes;
 pub mod report;
+pub mod signals;
+pub mod warnings;
 pub mod wire;

@@ -7,12 +7,15 @@
 //!    - "secret addr0 addr1 ...\n" ->             learns the peers
 //!    connect (greeting with the secret)          connect
 //!    ... the job runs ...                        ... the job runs ...
+//!    - "stop\n", when interrupted ->             ends early; at the end of the pipe, at once
 //!    adds the counters         <- "{json}\n" -   says its counters, exits
 //! ```
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -23,6 +26,8 @@ use crate::cli::args::ReplayArgs;
 
 /// How long processes may take to load their content and find each other.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What a parent says when the job is to end early.
+const STOP: &str = "stop";
 /// Most processes.
 const PROCESSES_MAX: usize = 64;
 
@@ -162,7 +167,41 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// Obeys the parent while the job runs: `stop` is set when it says so, and the process ends when
+/// the parent is gone.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn obey(stop: Arc<AtomicBool>) -> Result<()> {
+    std::thread::Builder::new()
+        .name("parent".into())
+        .spawn(move || {
+            let mut line = String::new();
+            while std::io::stdin().read_line(&mut line).is_ok_and(|n| n > 0) {
+                if line.trim() == STOP {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                line.clear();
+            }
+            #[expect(
+                clippy::exit,
+                reason = "nobody is left to take a result, or to wait for one"
+            )]
+            std::process::exit(1);
+        })
+        .context("listen to the parent")?;
+    Ok(())
+}
+
 impl Worker {
+    /// Tells the process to end early.
+    pub fn stop(&mut self) {
+        if let Some(input) = &mut self.child.stdin {
+            // It fails when the process is gone, which `finish` reports.
+            let _gone = input.write_all(format!("{STOP}\n").as_bytes());
+        }
+    }
+
     /// Waits for the process and reads its counters.
     ///
     /// # Errors

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use overspill_connectors::{Source, SourceError, Step};
-use overspill_dataflow::feed::{Feed, Feeder, partition};
+use overspill_dataflow::feed::{Feed, Feeder, Waker, partition};
 use overspill_dataflow::record::Recorder;
 use overspill_dataflow::{Job, Layout, Mode, Output, Plan, Progress, Settings, Stats};
 use overspill_event::LineBatch;
 use overspill_golike::time::Time;
 
 use crate::report::progress::InputBytes;
+use crate::warnings::Warnings;
 
 /// Outputs in flight between the job and whoever takes them.
 const OUTPUTS_IN_FLIGHT: usize = 1_024;
+/// How often a quiet job is asked whether it is to stop.
+const STOP_LOOK: Duration = Duration::from_millis(50);
 /// Stack of a reader thread; it needs little, and there may be hundreds.
 const READER_STACK: usize = 512 << 10;
 /// Most live buckets unless configured otherwise.
@@ -63,6 +67,8 @@ pub struct Run {
     pub inputs: Vec<Input>,
     /// Looks on.
     pub recorder: Option<Arc<dyn Recorder>>,
+    /// Keeps the warnings of the plan's services.
+    pub warnings: Arc<Warnings>,
     /// How far it is.
     pub progress: Arc<Progress>,
     /// Stored bytes read, for the progress bar.
@@ -74,12 +80,27 @@ impl Run {
     ///
     /// # Errors
     /// When threads cannot be started, or a worker dies.
-    pub fn run(self, mut take: impl FnMut(Output) -> Result<()>) -> Result<Stats> {
+    pub fn run(self, take: impl FnMut(Output) -> Result<()>) -> Result<Stats> {
+        self.run_until(take, || {})
+    }
+
+    /// As [`Run::run`]; calls `stopping` once, soon after [`Settings::stop`] was set. The job then
+    /// ends with what its workers had taken from the readers.
+    ///
+    /// # Errors
+    /// As [`Run::run`].
+    pub fn run_until(
+        self,
+        mut take: impl FnMut(Output) -> Result<()>,
+        stopping: impl FnOnce(),
+    ) -> Result<Stats> {
         let stop = Arc::clone(&self.settings.stop);
         let mut partitions = Vec::new();
         let mut readers = Vec::new();
+        let mut wakers = Vec::new();
         for input in self.inputs {
             let (feeder, partition) = partition(input.id, input.origin);
+            wakers.push(feeder.waker());
             partitions.push(partition);
             readers.push(reader(input.id, input.open, feeder, &self.bytes, &stop)?);
         }
@@ -98,18 +119,34 @@ impl Run {
             .spawn(move || job.run())
             .context("start the job")?;
         let mut taken = Ok(());
-        for output in receiver {
-            if taken.is_ok() {
-                taken = take(output);
-                if taken.is_err() {
-                    stop.store(true, Ordering::Relaxed);
+        let mut stopping = Some(stopping);
+        loop {
+            match receiver.recv_timeout(STOP_LOOK) {
+                Ok(output) if taken.is_ok() => {
+                    taken = take(output);
+                    if taken.is_err() {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if stop.load(Ordering::Relaxed) {
+                // Again each time: the first call may come before the worker can be woken.
+                wakers.iter().for_each(Waker::wake);
+                if let Some(stopping) = stopping.take() {
+                    stopping();
                 }
             }
         }
-        let stats = job.join().map_err(|_| anyhow!("the job panicked"))??;
+        let mut stats = job.join().map_err(|_| anyhow!("the job panicked"))??;
         for reader in readers {
-            reader.join().map_err(|_| anyhow!("a reader panicked"))?;
+            // One that waits for its input may do so for ever; it ends with the process.
+            if !stop.load(Ordering::Relaxed) || reader.is_finished() {
+                reader.join().map_err(|_| anyhow!("a reader panicked"))?;
+            }
         }
+        self.warnings.move_to(&mut stats);
         taken.map(|()| stats)
     }
 }

@@ -99,7 +99,10 @@ impl FileSource {
 }
 
 /// Looks at the first bytes and puts the decoder in front.
-fn decode<R: Read + Send + 'static>(mut reader: R) -> io::Result<Box<dyn Read + Send>> {
+///
+/// # Errors
+/// The reader's, while the first bytes are read.
+pub fn decode<R: Read + Send + 'static>(mut reader: R) -> io::Result<Box<dyn Read + Send>> {
     let mut head = Vec::with_capacity(4);
     while head.len() < 4 {
         let mut byte = [0];

@@ -21,6 +21,11 @@ pub enum Command {
         /// Write all lines to one Parquet file as well.
         parquet: bool,
     },
+    /// Write the two small GeoIP databases.
+    Geo {
+        /// The folder they go to.
+        out: PathBuf,
+    },
 }
 
 impl Command {
@@ -30,6 +35,7 @@ Makes logs with known attacks in them. The same options always give the same byt
 
   datasets nginx --lines 1000000 --out access.log
   datasets sshd --lines 200000 --partitions 3 --disorder 5 --late 0.01 --out auth.log
+  datasets geoip --out FOLDER
 
 KIND is nginx, sshd, k8s, k8s-audit or mixed.
   --lines N           lines in all (100000)
@@ -44,7 +50,11 @@ KIND is nginx, sshd, k8s, k8s-audit or mixed.
   --late S            share of the lines that come later still (0)
   --out FILE          the file, with FILE.manifest.json beside it (standard output, no manifest)
   --gzip              write FILE.gz as well
-  --parquet           write all lines to FILE.parquet as well (needs the feature `parquet`)
+  --parquet           write all lines to one Parquet file as well, its name FILE with the extension
+                      .parquet (needs the feature `parquet`)
+
+geoip writes GeoLite2-City.mmdb and GeoLite2-ASN.mmdb that know only the networks kept for
+documentation (192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 2001:db8::/32).
 ";
 }
 
@@ -56,6 +66,7 @@ pub fn parse_arguments(words: &[String]) -> Result<Command, String> {
     let mut words = words.iter().map(String::as_str);
     let kind = match words.next() {
         None | Some("-h" | "--help" | "help") => return Ok(Command::Help),
+        Some("geoip") => return geoip(&mut words),
         Some(name) => Kind::from_name(name).ok_or_else(|| {
             let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
             format!("`{name}` is no kind of log; there are {}", kinds.join(", "))
@@ -106,6 +117,10 @@ pub fn parse_arguments(words: &[String]) -> Result<Command, String> {
             return Err(format!("{flag} needs --out"));
         }
     }
+    let is_parquet = |path: &PathBuf| path.extension().is_some_and(|e| e == "parquet");
+    if parquet && out.as_ref().is_some_and(is_parquet) {
+        return Err("--parquet: FILE itself needs another extension".to_owned());
+    }
     if parquet && cfg!(not(feature = "parquet")) {
         return Err("--parquet needs a program built with `--features parquet`".to_owned());
     }
@@ -115,6 +130,15 @@ pub fn parse_arguments(words: &[String]) -> Result<Command, String> {
         gzip,
         parquet,
     })
+}
+
+fn geoip<'w>(words: &mut impl Iterator<Item = &'w str>) -> Result<Command, String> {
+    match (words.next(), words.next(), words.next()) {
+        (Some("--out" | "-o"), Some(out), None) => Ok(Command::Geo {
+            out: PathBuf::from(out),
+        }),
+        _ => Err("geoip takes --out FOLDER and nothing else".to_owned()),
+    }
 }
 
 /// `12.5` with three places is 12500; more digits than places are refused.
@@ -196,9 +220,20 @@ mod tests {
                 "partitions is 0, which is not in 1..=1024",
             ),
             ("nginx --gzip", "--gzip needs --out"),
+            (
+                "nginx --parquet --out a.parquet",
+                "--parquet: FILE itself needs another extension",
+            ),
+            ("geoip", "geoip takes --out FOLDER and nothing else"),
+            (
+                "geoip --out a --seed 2",
+                "geoip takes --out FOLDER and nothing else",
+            ),
         ] {
             assert_eq!(parse(line), Err(message.to_owned()));
         }
         assert_eq!(parse(""), Ok(Command::Help));
+        let out = PathBuf::from("data");
+        assert_eq!(parse("geoip --out data"), Ok(Command::Geo { out }));
     }
 }

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use crate::generator::Generator;
+use crate::geo::{asn_database, city_database};
 use crate::manifest::{FileEntry, Manifest};
 use crate::options::{Options, OptionsError};
 
@@ -101,6 +102,21 @@ pub fn write_lines(options: &Options, out: &mut dyn Write) -> Result<(), Dataset
         writeln!(out, "{}", line.text).map_err(failed)?;
     }
     out.flush().map_err(failed)
+}
+
+/// Writes the two small GeoIP databases into a folder, under the names that CrowdSec looks for.
+///
+/// # Errors
+/// Files that cannot be written.
+pub fn write_geo(folder: &Path) -> Result<(), DatasetError> {
+    for (name, bytes) in [
+        ("GeoLite2-City.mmdb", city_database()),
+        ("GeoLite2-ASN.mmdb", asn_database()),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).map_err(|source| DatasetError::Write { path, source })?;
+    }
+    Ok(())
 }
 
 /// The file of one partition: `access.log` alone, `access.0.log`, `access.1.log` and so on.

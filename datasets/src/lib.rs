@@ -15,7 +15,8 @@
 //! # Ok::<(), overspill_datasets::DatasetError>(())
 //! ```
 //!
-//! [`Generator`] gives the same lines one by one, for those that need no copy of the whole.
+//! [`Generator`] gives the same lines one by one, for those that need no copy of the whole;
+//! [`write_geo`] makes GeoIP databases about addresses that nobody has.
 //! What it does not do: imitate a particular site's traffic, or attack anything.
 
 mod actor;
@@ -26,6 +27,7 @@ mod dataset;
 mod disorder;
 mod frame;
 mod generator;
+mod geo;
 mod manifest;
 mod options;
 #[cfg(feature = "parquet")]
@@ -38,8 +40,9 @@ mod web;
 
 pub use actor::Campaign;
 pub use cli::{Command, parse_arguments};
-pub use dataset::{Dataset, DatasetError, part_path, write_dataset, write_lines};
+pub use dataset::{Dataset, DatasetError, part_path, write_dataset, write_geo, write_lines};
 pub use generator::{Generator, Line};
+pub use geo::{asn_database, city_database};
 pub use manifest::{FileEntry, Manifest};
 pub use options::{Kind, Options, OptionsError};
 #[cfg(feature = "parquet")]

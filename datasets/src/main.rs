@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use overspill_datasets::{
-    Command, DatasetError, Options, parse_arguments, write_dataset, write_lines,
+    Command, DatasetError, Options, parse_arguments, write_dataset, write_geo, write_lines,
 };
 
 fn main() -> ExitCode {
@@ -15,6 +15,10 @@ fn main() -> ExitCode {
         Ok(Command::Help) => match io::stdout().write_all(Command::HELP.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&error.to_string(), 1),
+        },
+        Ok(Command::Geo { out }) => match write_geo(&out) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&chain(&error), 1),
         },
         Ok(Command::Make {
             options,
@@ -46,12 +50,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes the Parquet copy, `<path>.parquet`.
+/// Writes the Parquet copy: `access.parquet` beside `access.log`.
 #[cfg(feature = "parquet")]
 fn also_parquet(options: &Options, path: &Path) -> Result<(), DatasetError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".parquet");
-    overspill_datasets::write_parquet(options, Path::new(&name))
+    overspill_datasets::write_parquet(options, &path.with_extension("parquet"))
 }
 
 /// Without the feature the command line refuses the flag.

@@ -1,12 +1,14 @@
 //! The generator's promises: the same bytes for the same options, and attacks as announced.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use overspill_datasets::{Command, Dataset, Generator, Kind, Options, parse_arguments};
+use overspill_datasets::{Command, Dataset, Generator, Kind, Options, parse_arguments, write_geo};
 
 fn make(options: &Options) -> Dataset {
     match Dataset::in_memory(options) {
@@ -67,34 +69,76 @@ fn the_seed_decides() {
     }
 }
 
+/// The folder of the samples.
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sample")
+}
+
+/// The options that a sample's manifest names, and the manifest.
+fn sample_options(name: &str) -> (Options, String) {
+    let manifest = fs::read_to_string(samples().join(format!("{name}.manifest.json"))).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let command = value["command"].as_str().unwrap();
+    let words: Vec<String> = command.split(' ').skip(1).map(str::to_owned).collect();
+    match parse_arguments(&words) {
+        Ok(Command::Make { options, .. }) => (options, manifest),
+        other => panic!("{command} is understood as {other:?}"),
+    }
+}
+
 #[test]
 fn the_samples_are_what_their_manifests_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample");
     for name in ["access.log", "auth.log", "audit.json"] {
-        let stored = fs::read(folder.join(name)).unwrap();
-        let manifest = fs::read_to_string(folder.join(format!("{name}.manifest.json"))).unwrap();
-        let value: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        let command = value["command"].as_str().unwrap();
-        let words: Vec<String> = command.split(' ').skip(1).map(str::to_owned).collect();
-        let Ok(Command::Make { options, .. }) = parse_arguments(&words) else {
-            panic!("{command} is not understood");
-        };
+        let (options, manifest) = sample_options(name);
         let mut dataset = make(&options);
-        assert!(
-            dataset.parts[0] == stored,
-            "{name} is not what `{command}` gives"
-        );
+        let stored = fs::read(samples().join(name)).unwrap();
+        assert!(dataset.parts[0] == stored, "{name} is another one");
         dataset.manifest.files[0].name = name.to_owned();
         assert_eq!(dataset.manifest.to_json(), manifest, "{name}");
-        if let Ok(packed) = fs::read(folder.join(format!("{name}.gz"))) {
-            let mut unpacked = Vec::new();
-            GzDecoder::new(&packed[..])
-                .read_to_end(&mut unpacked)
-                .unwrap();
-            assert!(unpacked == stored, "{name}.gz");
+    }
+}
+
+#[test]
+fn the_packed_sample_holds_the_plain_one() {
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&fs::read(samples().join("access.log.gz")).unwrap()[..])
+        .read_to_end(&mut unpacked)
+        .unwrap();
+    assert!(unpacked == fs::read(samples().join("access.log")).unwrap());
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn the_parquet_sample_is_made_again_byte_by_byte() {
+    let (options, _) = sample_options("access.log");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.parquet");
+    overspill_datasets::write_parquet(&options, &path).unwrap();
+    assert!(fs::read(path).unwrap() == fs::read(samples().join("access.parquet")).unwrap());
+}
+
+#[test]
+fn the_samples_are_small() {
+    let bytes: u64 = fs::read_dir(samples())
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes < 1_500_000, "{bytes} bytes");
+}
+
+/// Two tests of the library read these.
+#[test]
+fn the_geoip_databases_of_the_library_are_the_ones_made_here() {
+    let folder = tempfile::tempdir().unwrap();
+    write_geo(folder.path()).unwrap();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/library/.tests");
+    for name in ["GeoLite2-City.mmdb", "GeoLite2-ASN.mmdb"] {
+        let made = fs::read(folder.path().join(name)).unwrap();
+        for test in ["geoip", "impossible-travel"] {
+            let stored = fs::read(tests.join(test).join("data").join(name)).unwrap();
+            assert!(made == stored, "{test}: {name}");
         }
     }
-    assert!(folder.join("access.log.gz").exists());
 }
 
 #[test]

@@ -25,12 +25,13 @@ use overspill_decision::Profiles;
 use overspill_event::{Schema, SchemaBuilder};
 use overspill_expr::{DataFiles, Geo};
 use overspill_matcher::ScenarioPlan;
-use overspill_parser::{ParserPlan, StagePlan};
+use overspill_parser::{NODE_DEPTH_MAX, ParserPlan, StagePlan, intern_engine_fields};
 
 use crate::content::Content;
 use crate::diagnostic::Diagnostic;
 use crate::item::{ItemKind, context, node, scenario};
 use crate::report::Report;
+use crate::yaml;
 use draft::Draft;
 pub use settings::ContextKey;
 use shop::Shop;
@@ -102,6 +103,7 @@ pub fn compile(content: &Content, options: &Options) -> Result<Compiled, Compile
     let started = Instant::now();
     let mut report = Report {
         findings: content.findings.clone(),
+        refused: content.refused.clone(),
         n_unsupported: content.n_unsupported,
         ..Report::default()
     };
@@ -122,11 +124,7 @@ pub fn compile(content: &Content, options: &Options) -> Result<Compiled, Compile
     }
     let loaded = files.finish(&mut report);
 
-    let schema = match &options.schema {
-        Some(schema) => SchemaBuilder::continuing(schema),
-        None => SchemaBuilder::new(),
-    };
-    let mut shop = Shop::new(schema, options.reference);
+    let mut shop = Shop::new(schema(options)?, options.reference);
     let library = patterns::library(&content.patterns, &mut report.findings);
     let parser_stages = nodes::stages(&mut parsers, library.clone(), &mut shop);
     let postoverflow_stages = nodes::stages(&mut postoverflows, library, &mut shop);
@@ -171,6 +169,23 @@ pub fn compile(content: &Content, options: &Options) -> Result<Compiled, Compile
         report,
     })
 }
+
+/// The field names to go on from, those of the engine among them.
+fn schema(options: &Options) -> Result<SchemaBuilder, CompileFailed> {
+    let mut schema = match &options.schema {
+        Some(schema) => SchemaBuilder::continuing(schema),
+        None => SchemaBuilder::new(),
+    };
+    intern_engine_fields(&mut schema).map_err(|full| CompileFailed::Plan {
+        kind: ItemKind::Parsers,
+        source: full.into(),
+    })?;
+    Ok(schema)
+}
+
+/// Nodes that YAML can hold are never too deep for a plan, which would stop the whole load: each is
+/// a map in a list.
+const _: () = assert!(yaml::DEPTH_MAX / 2 < NODE_DEPTH_MAX);
 
 fn plan(
     kind: ItemKind,

@@ -77,10 +77,7 @@ impl Found {
             Err(error) => return diagnostics.push(Diagnostic::yaml(&file, &error)),
         };
         for document in documents {
-            let mut findings = Findings::new(&file);
-            for problem in &document.problems {
-                findings.push(Diagnostic::yaml(&file, problem));
-            }
+            let mut findings = Findings::of_document(&file, &document);
             let mut root = Table::open(&document.root, Unknown::Ignore, &mut findings);
             root.child("config_paths", &mut findings, |mut table, findings| {
                 take(&mut self.config_dir, &mut table, "config_dir", findings);

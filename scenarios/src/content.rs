@@ -12,8 +12,10 @@ use sha2::{Digest, Sha256};
 
 use crate::data::DataSearch;
 use crate::diagnostic::{Diagnostic, SourceFile};
-use crate::files;
+use crate::files::{self, FileError};
+use crate::hub::installed_path;
 use crate::item::ItemKind;
+use crate::report::Refused;
 
 /// One file of content.
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ pub struct Content {
     pub(crate) patterns: Vec<PatternFile>,
     pub(crate) data: DataSearch,
     pub(crate) findings: Vec<Diagnostic>,
+    /// Items whose files cannot be read.
+    pub(crate) refused: Vec<Refused>,
     pub(crate) n_unsupported: usize,
 }
 
@@ -127,21 +131,32 @@ impl Content {
 
     /// Takes the patterns of a directory: files in name order, without those whose name has a dot.
     pub fn add_patterns(&mut self, directory: &Path) {
-        match pattern_files(directory) {
-            Ok(files) => self.patterns.extend(files),
-            Err(error) => self.findings.push(error.finding()),
+        let paths = match pattern_files(directory) {
+            Ok(paths) => paths,
+            Err(error) => return self.findings.push(error.finding()),
+        };
+        for path in paths {
+            match files::read_text(&path) {
+                Ok(text) => self.patterns.push(PatternFile { path, text }),
+                Err(error) => self.findings.push(error.finding()),
+            }
         }
     }
 
     /// Adds a local parser node by text, before all others of its stage whose name is greater:
     /// what a hub test's `override_statics` are.
     pub fn add_parser_text(&mut self, stage: &str, base_name: &str, text: &str) {
+        self.add_text(ItemKind::Parsers, Some(stage), base_name, text);
+    }
+
+    /// Adds a local item by text. A collection gives nothing: its members would have to be found.
+    pub fn add_text(&mut self, kind: ItemKind, stage: Option<&str>, base_name: &str, text: &str) {
         self.push(ContentItem {
-            kind: ItemKind::Parsers,
+            kind,
             name: Arc::from(base_name),
-            stage: Some(Arc::from(stage)),
+            stage: stage.map(Arc::from),
             file: SourceFile::new(base_name, text),
-            installed: format!("parsers/{stage}/{base_name}"),
+            installed: installed_path(kind, stage, base_name),
             directory: None,
             hash: Arc::from(""),
             version: Arc::from(""),
@@ -152,6 +167,20 @@ impl Content {
     /// Adds a file; [`Content::sort`] is due afterwards.
     pub(crate) fn push(&mut self, item: ContentItem) {
         self.items.push(item);
+    }
+
+    /// Notes an item whose file, which users know as `file`, cannot be read.
+    pub(crate) fn refuse(&mut self, kind: ItemKind, name: &str, file: &str, error: &FileError) {
+        let file: Arc<str> = Arc::from(file);
+        self.findings.push(Diagnostic {
+            file: Arc::clone(&file),
+            ..error.finding()
+        });
+        self.refused.push(Refused {
+            kind,
+            name: Arc::from(name),
+            file,
+        });
     }
 
     /// Puts the files into the order in which they count, each once.
@@ -196,8 +225,8 @@ pub(crate) fn local_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn pattern_files(directory: &Path) -> Result<Vec<PatternFile>, files::FileError> {
-    let failed = |source| files::FileError::Read {
+fn pattern_files(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let failed = |source| FileError::Read {
         path: directory.to_owned(),
         source,
     };
@@ -210,8 +239,5 @@ fn pattern_files(directory: &Path) -> Result<Vec<PatternFile>, files::FileError>
         }
     }
     paths.sort_unstable();
-    paths
-        .into_iter()
-        .map(|path| files::read_text(&path).map(|text| PatternFile { path, text }))
-        .collect()
+    Ok(paths)
 }

@@ -38,9 +38,9 @@ pub(crate) struct Found {
 }
 
 impl DataSearch {
-    /// Whether there is any place outside the program and beside the items to look in.
+    /// Whether somebody named a data directory.
     pub(crate) fn has_directories(&self) -> bool {
-        !(self.directories.is_empty() && self.mirrors.is_empty())
+        !self.directories.is_empty()
     }
 
     /// The file of an entry; `None` when it is nowhere.

@@ -8,8 +8,8 @@
 mod excerpt;
 mod near;
 
-use std::fmt;
-use std::sync::Arc;
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, OnceLock};
 
 pub use excerpt::Excerpt;
 pub(crate) use near::nearest;
@@ -35,6 +35,8 @@ pub struct SourceFile {
     pub path: Arc<str>,
     /// The whole text.
     pub text: Arc<str>,
+    /// Where each line of the text begins: as many findings as one likes stay cheap.
+    starts: Arc<OnceLock<Box<[usize]>>>,
 }
 
 impl SourceFile {
@@ -44,7 +46,20 @@ impl SourceFile {
         Self {
             path: path.into(),
             text: text.into(),
+            starts: Arc::default(),
         }
+    }
+
+    /// A line by its number, from 1, without its end.
+    pub(crate) fn line(&self, number: usize) -> Option<&str> {
+        let starts = self.starts.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+            std::iter::once(0)
+                .chain(ends.map(|(at, _)| at + 1))
+                .collect()
+        });
+        let start = *starts.get(number.checked_sub(1)?)?;
+        self.text.get(start..)?.lines().next()
     }
 }
 
@@ -87,7 +102,7 @@ impl Diagnostic {
     pub fn at(file: &SourceFile, start: Mark, end: Mark, message: impl Into<String>) -> Self {
         Self {
             at: start,
-            excerpt: Excerpt::of(&file.text, start, end),
+            excerpt: Excerpt::of(file, start, end),
             ..Self::file(Arc::clone(&file.path), message)
         }
     }
@@ -137,8 +152,7 @@ impl Diagnostic {
             Some(excerpt) => excerpt.render(self.hint.as_deref(), &mut out),
             None => {
                 if let Some(hint) = &self.hint {
-                    out.push_str("\n     | ");
-                    out.push_str(hint);
+                    out.push_str(&format!("\n     | {}", Printable(hint)));
                 }
             }
         }
@@ -148,18 +162,34 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.file)?;
+        write!(out, "{}", Printable(&self.file))?;
         if self.at.line > 0 {
             write!(out, ":{}", self.at.line)?;
         }
         if !self.key.is_empty() {
-            write!(out, ": key `{}`", self.key)?;
+            write!(out, ": key `{}`", Printable(&self.key))?;
         }
-        write!(out, ": {}", self.message)
+        write!(out, ": {}", Printable(&self.message))
     }
 }
 
 impl std::error::Error for Diagnostic {}
+
+/// A text as a terminal may have it, line breaks as blanks: messages of compilers quote what they
+/// were given.
+struct Printable<'t>(&'t str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let printable = |char| match char {
+            '\n' => ' ',
+            other => excerpt::printable(other),
+        };
+        self.0
+            .chars()
+            .try_for_each(|char| out.write_char(printable(char)))
+    }
+}
 
 /// A text from a file as a message shows it: no control characters, at most 60 characters.
 #[must_use]

@@ -34,6 +34,12 @@ pub enum FileError {
         /// The limit.
         bytes_max: u64,
     },
+    /// A named pipe: to open one waits for a writer, who may never come.
+    #[error("{path} is a named pipe")]
+    Pipe {
+        /// The file.
+        path: PathBuf,
+    },
     /// Not text.
     #[error("{path} is not UTF-8")]
     NotText {
@@ -50,6 +56,7 @@ impl FileError {
             Self::TooLong { path, bytes_max } => {
                 (path, format!("is longer than {bytes_max} bytes"))
             }
+            Self::Pipe { path } => (path, "is a named pipe".to_owned()),
             Self::NotText { path } => (path, "is not UTF-8".to_owned()),
         };
         Diagnostic::file(path.display().to_string(), message)
@@ -62,6 +69,11 @@ pub(crate) fn read_bytes(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileErr
         path: path.to_owned(),
         source,
     };
+    if is_pipe(&fs::metadata(path).map_err(failed)?) {
+        return Err(FileError::Pipe {
+            path: path.to_owned(),
+        });
+    }
     let file = fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     // Read one byte past the limit: a length asked for beforehand may be that of another file.
@@ -75,6 +87,17 @@ pub(crate) fn read_bytes(path: &Path, bytes_max: u64) -> Result<Vec<u8>, FileErr
         });
     }
     Ok(bytes)
+}
+
+#[cfg(unix)]
+fn is_pipe(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &fs::Metadata) -> bool {
+    false
 }
 
 /// The text of a YAML file.

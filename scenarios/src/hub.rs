@@ -269,7 +269,7 @@ impl Hub {
                     version,
                 });
             }
-            Err(error) => content.findings.push(error.finding()),
+            Err(error) => content.refuse(kind, name, &item.path, &error),
         }
     }
 }
@@ -288,14 +288,12 @@ fn add_local(kind: ItemKind, name: &str, path: &Path, content: &mut Content) {
         Some(stage) if kind.has_stages() => Some(stage.to_string_lossy().into_owned()),
         _ => None,
     };
+    let short = Path::new(name.trim_start_matches("./")).with_extension("");
+    let short = short.to_string_lossy();
     match files::read_text(path) {
         Ok(text) => content.push(ContentItem {
             kind,
-            name: Arc::from(
-                &*Path::new(name.trim_start_matches("./"))
-                    .with_extension("")
-                    .to_string_lossy(),
-            ),
+            name: Arc::from(&*short),
             installed: installed_path(kind, stage.as_deref(), &base_name),
             stage: stage.map(Arc::from),
             file: SourceFile::new(name, text),
@@ -303,7 +301,7 @@ fn add_local(kind: ItemKind, name: &str, path: &Path, content: &mut Content) {
             hash: Arc::from(""),
             version: Arc::from(""),
         }),
-        Err(error) => content.findings.push(error.finding()),
+        Err(error) => content.refuse(kind, &short, name, &error),
     }
 }
 

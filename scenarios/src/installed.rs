@@ -96,25 +96,22 @@ fn read_index(path: &Path, content: &mut Content) -> Option<Index> {
     if !path.exists() {
         return None;
     }
-    let read = files::read_bytes(path, INDEX_BYTES_MAX)
-        .map_err(|error| error.finding())
-        .and_then(|bytes| {
-            Index::parse(&bytes).map_err(|error| {
+    let finding = match files::read_bytes(path, INDEX_BYTES_MAX) {
+        Ok(bytes) => match Index::parse(&bytes) {
+            Ok(index) => return Some(index),
+            Err(error) => {
                 let message = match std::error::Error::source(&error) {
                     Some(source) => format!("is no hub index: {source}"),
                     None => "is no hub index".to_owned(),
                 };
                 Diagnostic::file(path.display().to_string(), message)
-            })
-        });
-    match read {
-        Ok(index) => Some(index),
-        Err(finding) => {
-            // Items run without it; they only have no versions.
-            content.findings.push(finding.warning());
-            None
-        }
-    }
+            }
+        },
+        Err(error) => error.finding(),
+    };
+    // Items run without it; they only have no versions.
+    content.findings.push(finding.warning());
+    None
 }
 
 fn add(
@@ -146,10 +143,12 @@ fn add(
     } else {
         None
     };
+    let shown = path.display().to_string();
+    let name = relative.with_extension("").to_string_lossy().into_owned();
     let text = match files::read_text(path) {
         Ok(text) => text,
         Err(error) => {
-            content.findings.push(error.finding());
+            content.refuse(kind, &name, &shown, &error);
             return;
         }
     };
@@ -167,21 +166,14 @@ fn add(
             let version = Arc::from(item.version_of(&hash));
             (Arc::from(name), Arc::from(hash), version)
         }
-        None => {
-            let name = relative.with_extension("");
-            (
-                Arc::from(&*name.to_string_lossy()),
-                Arc::from(""),
-                Arc::from(""),
-            )
-        }
+        None => (Arc::from(name), Arc::from(""), Arc::from("")),
     };
     content.push(ContentItem {
         kind,
         name,
         stage,
         installed: format!("{}/{}", kind.directory(), relative.display()),
-        file: SourceFile::new(path.display().to_string(), text),
+        file: SourceFile::new(shown, text),
         directory: path.parent().map(Path::to_owned),
         hash,
         version,

@@ -4,7 +4,7 @@
 //! and its style, because `value: 0x10` read as a string is the text `0x10`. Aliases are expanded
 //! and merge keys resolved, both within limits, so a small file cannot become a large tree.
 //!
-//! The tree knows nothing of CrowdSec's keys; [`table`] gives typed access to it.
+//! The tree knows nothing of CrowdSec's keys; `table` gives typed access to it.
 
 mod build;
 mod scalar;
@@ -129,6 +129,8 @@ pub struct YamlError {
 pub const BYTES_MAX: usize = 4 << 20;
 /// Deepest nesting of lists and maps.
 pub const DEPTH_MAX: usize = 100;
+/// Most documents in one file.
+pub const DOCUMENTS_MAX: usize = 1_000;
 /// Most values in one file, aliases counted as often as they are used.
 pub const NODES_MAX: usize = 200_000;
 

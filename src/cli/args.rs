@@ -59,21 +59,36 @@ pub enum Command {
     )]
     Explain(ExplainArgs),
     /// Run the tests that come with hub content.
-    #[command(alias = "hubtests")]
+    #[command(
+        alias = "hubtests",
+        after_help = "Examples:\n  overspill hubtest run --all --hub scenarios/library\n  \
+        overspill hubtest create my-test --type nginx --parsers me/my-logs --hub /path/to/hub"
+    )]
     Hubtest(HubtestArgs),
     /// Check and show the configuration and the content it loads.
+    #[command(
+        after_help = "Examples:\n  overspill config check --config /etc/crowdsec/config.yaml\n  \
+        overspill config show --effective"
+    )]
     Config(ConfigArgs),
     /// Print the version.
+    #[command(after_help = "Example:\n  overspill version")]
     Version,
     /// Print a completion script for a shell.
+    #[command(after_help = "Examples:\n  overspill completion bash > \
+        /etc/bash_completion.d/overspill\n  overspill completion fish | source")]
     Completion {
         /// The shell.
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    #[command(hide = true)]
-    Man,
+    /// Print a manual page, of the program or of one command.
+    #[command(after_help = "Examples:\n  overspill man > overspill.1\n  \
+        overspill man replay | man -l -")]
+    Man {
+        /// The command.
+        command: Option<String>,
+    },
 }
 
 /// Which parsers and scenarios run.
@@ -142,16 +157,17 @@ pub struct ReplayArgs {
     /// What runs.
     #[command(flatten)]
     pub content: ContentArgs,
-    /// Write alerts here, one JSON a line in the Local API's form (`-`: standard output).
+    /// Write alerts here, one JSON a line in the Local API's form (`-`: standard output; tables
+    /// then go to standard error). Opened and emptied before the replay, written after it.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub alerts: Option<PathBuf>,
-    /// Write decisions here, one JSON a line (`-`: standard output).
+    /// Write decisions here, one JSON a line, as --alerts.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub decisions: Option<PathBuf>,
     /// Show lines that were not understood.
     #[arg(long, help_heading = "Output")]
     pub unparsed: bool,
-    /// Show counters of parsers, scenarios and caches.
+    /// Show counters of parsers, scenarios, buckets and expressions, and run-time warnings.
     #[arg(long, help_heading = "Output")]
     pub metrics: bool,
     /// Workers in each process.
@@ -331,13 +347,20 @@ pub struct ConfigArgs {
 /// What `config` does.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
-    /// Load everything and say what is refused, unknown or missing.
+    /// Load everything and say what is refused, unknown or missing. Exit code 1, or 3 with
+    /// --strict, if something is refused.
+    #[command(
+        after_help = "Examples:\n  overspill config check --config /etc/crowdsec/config.yaml\n  \
+        overspill config check --hub /path/to/hub --all --output json"
+    )]
     Check {
         /// What to load.
         #[command(flatten)]
         content: ContentArgs,
     },
     /// Print the configuration.
+    #[command(after_help = "Examples:\n  overspill config show --effective\n  \
+        overspill config show --key limits.line")]
     Show {
         /// What to load.
         #[command(flatten)]

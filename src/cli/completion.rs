@@ -1,6 +1,6 @@
 //! `completion` and `man`: made from the flags, so they are never out of date.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use super::args::Cli;
@@ -13,9 +13,19 @@ pub(super) fn completion(shell: clap_complete::Shell) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-pub(super) fn man() -> Result<Exit> {
+/// The page of the program, or of one of its commands.
+pub(super) fn man(command: Option<&str>) -> Result<Exit> {
+    let mut whole = Cli::command();
+    whole.build();
+    let page = match command {
+        None => whole,
+        Some(name) => {
+            let known = whole.find_subcommand(name).cloned();
+            known.with_context(|| format!("there is no command {name:?}"))?
+        }
+    };
     let mut out = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+    clap_mangen::Man::new(page).render(&mut out)?;
     print(&String::from_utf8_lossy(&out))?;
     Ok(Exit::Done)
 }

@@ -22,7 +22,8 @@ pub(super) fn run(args: &ConfigArgs, format: Format, color: Color) -> Result<Exi
 }
 
 fn check(args: &ContentArgs, format: Format, color: Color) -> Result<Exit> {
-    let engine = content::compile(&content::find(args)?, content::Options::default())?;
+    let mut engine = content::compile(&content::find(args)?, content::Options::default())?;
+    engine.warnings.extend(content::no_profiles(&engine));
     let report = &engine.report;
     if format == Format::Json {
         print(&format!(
@@ -71,38 +72,33 @@ fn check(args: &ContentArgs, format: Format, color: Color) -> Result<Exit> {
     })
 }
 
-/// The settings of a replay, by key. Only what differs from the defaults unless `effective`.
-fn show(args: &ContentArgs, effective: bool, key: Option<&str>, format: Format) -> Result<Exit> {
+/// What the flags name, by key; what they do not is empty.
+fn given(args: &ContentArgs) -> [(&'static str, String); 7] {
     let path = |path: &Option<std::path::PathBuf>| {
         path.as_ref()
             .map(|path| path.display().to_string())
             .unwrap_or_default()
     };
-    let given = [
+    let all = if args.all { "true" } else { "" };
+    [
         ("content", content_name(args)),
         ("content.collections", args.collections.join(",")),
         ("content.items", args.items.join(",")),
-        (
-            "content.all",
-            if args.all {
-                "true".into()
-            } else {
-                String::new()
-            },
-        ),
+        ("content.all", all.to_owned()),
         ("content.data", path(&args.data)),
         ("content.patterns", path(&args.patterns)),
         ("content.profiles", path(&args.profiles)),
-    ];
-    let defaults = [
-        (
-            "limits.line",
-            overspill_connectors::lines::LINE_BYTES_MAX.to_string(),
-        ),
-        (
-            "limits.event",
-            overspill_event::Event::BYTES_MAX.to_string(),
-        ),
+    ]
+}
+
+/// What a replay takes unless told otherwise, by key.
+fn defaults() -> [(&'static str, String); 9] {
+    use overspill_bucket::{DISTINCT_MAX, QUEUE_LEN_MAX};
+    use overspill_connectors::lines::LINE_BYTES_MAX;
+    use overspill_event::Event;
+    [
+        ("limits.line", LINE_BYTES_MAX.to_string()),
+        ("limits.event", Event::BYTES_MAX.to_string()),
         ("limits.buckets", wire::BUCKETS_MAX.to_string()),
         (
             "limits.evidence_bytes",
@@ -110,20 +106,28 @@ fn show(args: &ContentArgs, effective: bool, key: Option<&str>, format: Format) 
         ),
         (
             "limits.retained_events_per_bucket",
-            overspill_bucket::QUEUE_LEN_MAX.to_string(),
+            QUEUE_LEN_MAX.to_string(),
         ),
         (
             "limits.distinct_values_per_bucket",
-            overspill_bucket::DISTINCT_MAX.to_string(),
+            DISTINCT_MAX.to_string(),
         ),
         ("lateness", "0s".to_owned()),
         ("workers", "1".to_owned()),
         ("processes", "1".to_owned()),
-    ];
-    let shown: Vec<(&str, String)> = given
+    ]
+}
+
+/// The settings of a replay, by key. Only what differs from the defaults unless `effective`.
+fn show(args: &ContentArgs, effective: bool, key: Option<&str>, format: Format) -> Result<Exit> {
+    let shown: Vec<(&str, String)> = given(args)
         .into_iter()
         .filter(|(_, value)| effective || !value.is_empty())
-        .chain(defaults.into_iter().filter(|_| effective || key.is_some()))
+        .chain(
+            defaults()
+                .into_iter()
+                .filter(|_| effective || key.is_some()),
+        )
         .filter(|(name, _)| key.is_none_or(|key| key == *name))
         .collect();
     if let (Some(key), true) = (key, shown.is_empty()) {

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use overspill_scenarios::Hub;
+use overspill_scenarios::{Hub, ItemKind};
 use serde_json::json;
 
 use super::args::{Color, Format, HubtestArgs, HubtestCommand};
@@ -256,6 +257,29 @@ fn explain(
     Ok(Exit::Done)
 }
 
+/// The parsers that nearly every test needs: those of CrowdSec's hub or, where the hub has others,
+/// what it calls by such a name.
+fn usual_parsers(hub: &Path) -> Vec<String> {
+    const CROWDSEC: [&str; 2] = [
+        "crowdsecurity/syslog-logs",
+        "crowdsecurity/dateparse-enrich",
+    ];
+    const OTHERS: [&str; 3] = ["syslog", "plain", "dateparse"];
+    let Ok(hub) = Hub::open(hub) else {
+        return CROWDSEC.map(str::to_owned).to_vec();
+    };
+    let known = hub.names(ItemKind::Parsers);
+    let is_crowdsec = CROWDSEC.iter().any(|name| known.contains(name));
+    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let usual = |wanted: &&str| match is_crowdsec {
+        true => known.iter().find(|name| *name == wanted),
+        false => known.iter().find(|name| last(name) == **wanted),
+    };
+    let wanted: &[&str] = if is_crowdsec { &CROWDSEC } else { &OTHERS };
+    let found = wanted.iter().filter_map(usual);
+    found.map(|name| (*name).to_owned()).collect()
+}
+
 /// The skeleton of a test: configuration, empty log, empty assertions.
 fn create(args: &HubtestArgs) -> Result<Exit> {
     let HubtestCommand::Create {
@@ -283,11 +307,7 @@ fn create(args: &HubtestArgs) -> Result<Exit> {
             .map(|item| format!("- {item}\n"))
             .collect::<String>()
     };
-    let default = [
-        "crowdsecurity/syslog-logs".to_owned(),
-        "crowdsecurity/dateparse-enrich".to_owned(),
-    ];
-    let parsers: Vec<String> = default.iter().chain(parsers).cloned().collect();
+    let parsers: Vec<String> = [usual_parsers(&args.hub), parsers.clone()].concat();
     let config = format!(
         "parsers:\n{}scenarios:\n{}postoverflows:\n{}log_file: {name}.log\nlog_type: {log_type}\n\
          labels: {{}}\nignore_parsers: {ignore_parsers}\noverride_statics: []\n",

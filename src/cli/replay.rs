@@ -1,8 +1,8 @@
 //! `overspill replay`: logs in, alerts and decisions out.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
+mod files;
+
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,7 +12,6 @@ use overspill_connectors::Source;
 use overspill_connectors::file::{FileSource, STDIN};
 use overspill_connectors::input;
 use overspill_dataflow::{Job, Layout, Mode, Output, Progress, Settings, Stats};
-use overspill_decision::wire as alert_wire;
 use overspill_event::{Alert, Decision, Origin};
 use overspill_golike::duration;
 use overspill_golike::time::{Time, parse_rfc3339};
@@ -20,11 +19,13 @@ use overspill_golike::time::{Time, parse_rfc3339};
 use super::args::{Color, ContentArgs, Format, InputArgs, ReplayArgs};
 use super::{Exit, print, tell};
 use crate::content::{self, Engine};
-use crate::processes::{Cluster, Role};
+use crate::processes::{self, Cluster, Role, Worker};
 use crate::report::progress::{InputBytes, Meter};
-use crate::report::term::{Paint, Style};
+use crate::report::term::{Paint, Style, safe};
 use crate::report::{human, machine};
+use crate::signals;
 use crate::wire::{self, Input, Run, chain};
+use files::Files;
 
 /// Most files that are read side by side; beyond, use fewer files or a directory at a time.
 const PARTITIONS_MAX: usize = 512;
@@ -38,72 +39,105 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// Counters.
     pub stats: Stats,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// It ended before its inputs did, because somebody asked it to.
+    pub is_interrupted: bool,
 }
 
 pub(super) fn run(args: &ReplayArgs, format: Format, color: Color) -> Result<Exit> {
     let err = Style::of(&std::io::stderr(), color);
-    let files = files(args)?;
-    let engine = content::load(&args.content)?;
-    if args.child.is_none() {
-        report_content(&engine, &err);
-    }
-    let exit = if args.content.strict && !engine.refused.is_empty() {
-        Exit::Refused
-    } else {
-        Exit::Done
-    };
+    let inputs = files(args)?;
     let settings = settings(args)?;
-    let cluster = Cluster::form(args)?;
-    let (layout, mut children) = match cluster.role {
-        Role::Alone => (Layout::Threads(args.workers.max(1)), Vec::new()),
-        Role::Parent { sockets, children } => (
-            Layout::Process {
-                threads: args.workers.max(1),
-                index: 0,
-                sockets,
-            },
-            children,
-        ),
-        Role::Child { index, sockets } => {
-            let layout = Layout::Process {
-                threads: args.workers.max(1),
-                index,
-                sockets,
-            };
-            return child(args, engine, settings, layout, &files, index);
-        }
+    if let Some(index) = args.child {
+        return child(args, settings, &inputs, index);
+    }
+    let files = Files::open(args, format)?;
+    let engine = content::load(&args.content)?;
+    report_content(&engine, &err);
+    let is_refused = args.content.strict && !engine.refused.is_empty();
+    let (layout, mut children) = match Cluster::form(args)?.role {
+        Role::Parent { sockets, children } => (layout(args, 0, sockets), children),
+        Role::Alone | Role::Child { .. } => (Layout::Threads(args.workers.max(1)), Vec::new()),
     };
-    let inputs = inputs(args, &files, 0);
+    let stop = Arc::clone(&settings.stop);
+    signals::stop_then_end(&stop)?;
+    let run = Run {
+        plan: Arc::new(engine.plan),
+        settings,
+        layout,
+        inputs: partitions(args, &inputs, 0),
+        recorder: None,
+        warnings: engine.runtime,
+        progress: Arc::new(Progress::default()),
+        bytes: Arc::new(InputBytes::default()),
+    };
+    run.bytes
+        .total
+        .store(total_bytes(&inputs), Ordering::Relaxed);
+    let meter = (format == Format::Human).then(|| meter(args, &run, err));
     let started = now();
-    let outcome = replay(args, engine, settings, layout, inputs, format, &err)?;
-    let mut outcome = outcome;
+    let mut outcome = replay(run, &mut children)?;
+    outcome.elapsed = started.elapsed();
+    drop(meter);
     for child in &mut children {
         outcome.stats.add(&child.finish()?);
     }
-    write_files(args, &outcome)?;
-    show(args, &outcome, format, color, started.elapsed())?;
-    Ok(exit)
+    // What is left is writing: from here on the first signal ends it.
+    outcome.is_interrupted = stop.swap(true, Ordering::Relaxed);
+    for error in &outcome.stats.read_errors {
+        tell(&format!("error: {}\n", safe(error)));
+    }
+    let takes_stdout = files.takes_stdout();
+    files.write(&outcome)?;
+    if takes_stdout {
+        tell(&report(args, &outcome, &err));
+    } else {
+        show(args, &outcome, format, color)?;
+    }
+    Ok(if outcome.is_interrupted {
+        Exit::Interrupted
+    } else if !outcome.stats.read_errors.is_empty() {
+        Exit::Failed
+    } else if is_refused {
+        Exit::Refused
+    } else {
+        Exit::Done
+    })
 }
 
 fn now() -> Instant {
     Instant::now()
 }
 
+fn layout(args: &ReplayArgs, index: usize, sockets: Vec<Option<TcpStream>>) -> Layout {
+    Layout::Process {
+        threads: args.workers.max(1),
+        index,
+        sockets,
+    }
+}
+
 /// A process that only works: its counters go to the parent.
 fn child(
     args: &ReplayArgs,
-    engine: Engine,
     settings: Settings,
-    layout: Layout,
-    files: &[input::Input],
+    inputs: &[input::Input],
     index: usize,
 ) -> Result<Exit> {
+    let engine = content::load(&args.content)?;
+    let Role::Child { sockets, .. } = Cluster::form(args)?.role else {
+        bail!("--child is for processes that overspill itself starts");
+    };
+    signals::only_stop(&settings.stop)?;
+    processes::obey(Arc::clone(&settings.stop))?;
     let run = Run {
         plan: Arc::new(engine.plan),
         settings,
-        layout,
-        inputs: inputs(args, files, index),
+        layout: layout(args, index, sockets),
+        inputs: partitions(args, inputs, index),
         recorder: None,
+        warnings: engine.runtime,
         progress: Arc::new(Progress::default()),
         bytes: Arc::new(InputBytes::default()),
     };
@@ -112,38 +146,25 @@ fn child(
     Ok(Exit::Done)
 }
 
-fn replay(
-    args: &ReplayArgs,
-    engine: Engine,
-    settings: Settings,
-    layout: Layout,
-    inputs: Vec<Input>,
-    format: Format,
-    err: &Style,
-) -> Result<Outcome> {
-    let progress = Arc::new(Progress::default());
-    let bytes = Arc::new(InputBytes::default());
-    bytes.total.store(total_bytes(args), Ordering::Relaxed);
+fn meter(args: &ReplayArgs, run: &Run, style: Style) -> Meter {
     let label = match args.paths.as_slice() {
         [one] => one.clone(),
         [] => args.input.dsn.clone().unwrap_or_default(),
         many => format!("{} inputs", many.len()),
     };
-    let meter = (format == Format::Human).then(|| {
-        let stop = Arc::clone(&settings.stop);
-        Meter::start(label, *err, Arc::clone(&progress), Arc::clone(&bytes), stop)
-    });
-    let run = Run {
-        plan: Arc::new(engine.plan),
-        settings,
-        layout,
-        inputs,
-        recorder: None,
+    let (progress, bytes) = (Arc::clone(&run.progress), Arc::clone(&run.bytes));
+    Meter::start(
+        label,
+        style,
         progress,
         bytes,
-    };
+        Arc::clone(&run.settings.stop),
+    )
+}
+
+fn replay(run: Run, children: &mut [Worker]) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let stats = run.run(|output| {
+    let take = |output| {
         if let Output::Alert { alert, diff } = output {
             if diff > 0 {
                 outcome.alerts.push(*alert);
@@ -156,8 +177,8 @@ fn replay(
             }
         }
         Ok(())
-    })?;
-    drop(meter);
+    };
+    let stats = run.run_until(take, || children.iter_mut().for_each(Worker::stop))?;
     outcome.decisions = outcome
         .alerts
         .iter()
@@ -240,9 +261,8 @@ fn files(args: &ReplayArgs) -> Result<Vec<input::Input>> {
     Ok(files)
 }
 
-fn total_bytes(args: &ReplayArgs) -> u64 {
-    files(args)
-        .unwrap_or_default()
+fn total_bytes(inputs: &[input::Input]) -> u64 {
+    inputs
         .iter()
         .filter_map(|file| std::fs::metadata(&file.path).ok())
         .map(|meta| meta.len())
@@ -250,7 +270,7 @@ fn total_bytes(args: &ReplayArgs) -> u64 {
 }
 
 /// The partitions that process `index` reads.
-fn inputs(args: &ReplayArgs, files: &[input::Input], index: usize) -> Vec<Input> {
+fn partitions(args: &ReplayArgs, files: &[input::Input], index: usize) -> Vec<Input> {
     let labels = labels(&args.input);
     let workers = args.workers.max(1);
     let total = workers * args.processes.max(1);
@@ -306,87 +326,75 @@ fn report_content(engine: &Engine, err: &Style) {
     }
 }
 
-fn write_files(args: &ReplayArgs, outcome: &Outcome) -> Result<()> {
-    if let Some(path) = &args.alerts {
-        let mut out = Vec::new();
-        for alert in &outcome.alerts {
-            alert_wire::append_alert_line(alert, &mut out);
-        }
-        write(path, &out)?;
-    }
-    if let Some(path) = &args.decisions {
-        let mut out = Vec::new();
-        for decision in &outcome.decisions {
-            alert_wire::append_decision(decision, &mut out);
-            out.push(b'\n');
-        }
-        write(path, &out)?;
-    }
-    Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if path == Path::new("-") {
-        return print(&String::from_utf8_lossy(bytes));
-    }
-    let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
-    let mut file = BufWriter::new(file);
-    file.write_all(bytes)
-        .and_then(|()| file.flush())
-        .with_context(|| format!("write {}", path.display()))
-}
-
-fn show(
-    args: &ReplayArgs,
-    outcome: &Outcome,
-    format: Format,
-    color: Color,
-    elapsed: Duration,
-) -> Result<()> {
+fn show(args: &ReplayArgs, outcome: &Outcome, format: Format, color: Color) -> Result<()> {
     let Outcome {
         alerts,
         decisions,
         stats,
+        is_interrupted,
+        ..
     } = outcome;
+    if *is_interrupted && format != Format::Human {
+        tell(&format!("{INTERRUPTED_TEXT}\n"));
+    }
     match format {
-        Format::Json => print(&machine::json(alerts, decisions, stats)),
+        Format::Json => print(&machine::json(alerts, decisions, stats, *is_interrupted)),
         Format::Raw => print(&machine::csv(alerts)),
-        Format::Human => {
-            let style = Style::of(&std::io::stdout(), color);
-            let mut out = String::new();
-            if alerts.is_empty() {
-                out.push_str(&human::nothing(
-                    stats,
-                    args.input.log_type.as_deref(),
-                    &style,
-                ));
-            } else {
-                out.push_str(&human::alerts(alerts, &style));
-                if !decisions.is_empty() {
-                    out.push('\n');
-                    out.push_str(&human::decisions(decisions, &style));
-                }
-            }
+        Format::Human => print(&report(
+            args,
+            outcome,
+            &Style::of(&std::io::stdout(), color),
+        )),
+    }
+}
+
+/// What an interrupted replay says.
+const INTERRUPTED_TEXT: &str = "interrupted: this is the result of what was read until then";
+
+/// The result for people.
+fn report(args: &ReplayArgs, outcome: &Outcome, style: &Style) -> String {
+    let Outcome {
+        alerts,
+        decisions,
+        stats,
+        ..
+    } = outcome;
+    let mut out = String::new();
+    if alerts.is_empty() {
+        out.push_str(&human::nothing(
+            stats,
+            args.input.log_type.as_deref(),
+            style,
+        ));
+    } else {
+        out.push_str(&human::alerts(alerts, style));
+        if !decisions.is_empty() {
             out.push('\n');
-            out.push_str(&human::summary(
-                stats,
-                alerts.len(),
-                decisions.len(),
-                elapsed.as_secs_f64(),
-            ));
-            out.push_str(&human::troubles(stats, &style));
-            if args.unparsed {
-                out.push_str(&human::unparsed(stats, &style));
-            }
-            if args.metrics {
-                out.push_str(&human::metrics(stats, &style));
-            }
-            if !decisions.is_empty() {
-                out.push_str("  Nothing was enforced.\n");
-            }
-            print(&out)
+            out.push_str(&human::decisions(decisions, style));
         }
     }
+    out.push('\n');
+    if outcome.is_interrupted {
+        out.push_str(&style.paint(Paint::Yellow, &format!("  {INTERRUPTED_TEXT}")));
+        out.push('\n');
+    }
+    out.push_str(&human::summary(
+        stats,
+        alerts.len(),
+        decisions.len(),
+        outcome.elapsed.as_secs_f64(),
+    ));
+    out.push_str(&human::troubles(stats, style));
+    if args.unparsed {
+        out.push_str(&human::unparsed(stats, style));
+    }
+    if args.metrics {
+        out.push_str(&human::metrics(stats, style));
+    }
+    if !decisions.is_empty() {
+        out.push_str("  Nothing was enforced.\n");
+    }
+    out
 }
 
 /// What a content argument names, for messages.

@@ -199,7 +199,8 @@ fn run_with<R: Recorder + 'static>(
     if meta.len() == 0 {
         bail!("log {} is empty", log.display());
     }
-    let plan = Arc::new(engine(hub, case)?.plan);
+    let engine = engine(hub, case)?;
+    let plan = Arc::new(engine.plan);
     let recorder = recorder(&plan);
     let mut settings = wire::settings(now());
     // The log is replayed as CrowdSec does it: only an event of the same key ends a bucket.
@@ -209,7 +210,8 @@ fn run_with<R: Recorder + 'static>(
         settings,
         layout: Layout::Threads(workers.max(1)),
         inputs: vec![input(case, &log)],
-        recorder: Some(recorder.clone()),
+        recorder: Some(Arc::<R>::clone(&recorder)),
+        warnings: engine.runtime,
         progress: Arc::new(Progress::default()),
         bytes: Arc::new(InputBytes::default()),
     };
@@ -256,6 +258,9 @@ pub fn engine(hub: &Hub, case: &Case) -> Result<Engine> {
     if let Some(overrides) = &case.config.overrides {
         let (stage, base_name) = OVERRIDES;
         content.add_parser_text(stage, base_name, overrides);
+    }
+    if case.config.own_data_dir {
+        content.add_data_dir(case.dir.join("data"));
     }
     let engine = content::compile(&content, content::Options::default())?;
     if !engine.refused.is_empty() {

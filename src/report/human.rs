@@ -157,16 +157,19 @@ pub fn troubles(stats: &Stats, style: &Style) -> String {
         "events met a filter that raised an error",
     );
     say(stats.alerts_failed, "overflows gave no alert");
-    let named = stats
-        .buckets
-        .iter()
-        .filter(|(name, _)| name.contains("evicted"));
-    for (name, count) in named.chain(&stats.others) {
-        say(*count, name);
+    for (name, count) in stats.losses() {
+        say(count, name);
     }
-    for error in &stats.read_errors {
-        out.push_str(&style.paint(Paint::Red, &format!("  {error}")));
-        out.push('\n');
+    let unread = match stats.read_errors.len() {
+        1 => "input was not read to its end (standard error says why)",
+        _ => "inputs were not read to their ends (standard error says why)",
+    };
+    say(stats.read_errors.len() as u64, unread);
+    let warned: u64 = stats.warnings.values().sum();
+    let warned = warned + stats.warnings_unkept;
+    if let Some((text, _)) = stats.warnings.iter().max_by_key(|(_, n)| **n) {
+        let text = format!("run-time warnings, such as: {}", super::term::safe(text));
+        say(warned, &super::term::clip(&text, style.width));
     }
     for error in &stats.error_samples {
         out.push_str(&style.paint(Paint::Dim, &format!("  e.g. {}", super::term::safe(error))));
@@ -182,7 +185,7 @@ pub fn nothing(stats: &Stats, log_type: Option<&str>, style: &Style) -> String {
     out.push('\n');
     let understood = stats.parsed + stats.whitelisted;
     if stats.lines == 0 {
-        out.push_str("  The input has no lines.\n");
+        out.push_str("  No line was read.\n");
     } else if understood * 10 < stats.lines {
         let log_type = log_type.unwrap_or_default();
         out.push_str(&format!(
@@ -232,11 +235,27 @@ pub fn metrics(stats: &Stats, style: &Style) -> String {
     for (name, (pours, overflows)) in &stats.scenarios {
         scenarios.row(vec![grouped(*pours), grouped(*overflows), name.clone()]);
     }
-    let mut buckets = Table::new(&["count", "buckets"]);
-    for (name, n) in &stats.buckets {
-        buckets.row(vec![grouped(*n), name.clone()]);
-    }
-    for table in [parsers, scenarios, buckets] {
+    let counted = |title, counts: &BTreeMap<String, u64>| {
+        let mut table = Table::new(&["count", title]);
+        for (name, n) in counts.iter().filter(|(_, n)| **n > 0) {
+            table.row(vec![grouped(*n), name.clone()]);
+        }
+        table
+    };
+    let buckets = counted("buckets", &stats.buckets);
+    let parsing = counted("parsing", &stats.parsing);
+    let expressions = counted("expressions", &stats.expressions);
+    let others = counted("alerts and decisions", &stats.others);
+    let warnings = counted("run-time warnings", &stats.warnings);
+    for table in [
+        parsers,
+        scenarios,
+        buckets,
+        parsing,
+        expressions,
+        others,
+        warnings,
+    ] {
         if !table.is_empty() {
             out.push('\n');
             out.push_str(&table.render(style));
@@ -251,7 +270,7 @@ pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

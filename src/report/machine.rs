@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 
 /// Everything as one JSON document.
 #[must_use]
-pub fn json(alerts: &[Alert], decisions: &[Decision], stats: &Stats) -> String {
+pub fn json(
+    alerts: &[Alert],
+    decisions: &[Decision],
+    stats: &Stats,
+    is_interrupted: bool,
+) -> String {
     let alert = |alert: &Alert| {
         let mut out = Vec::new();
         wire::append_alert(alert, &mut out);
@@ -22,6 +27,7 @@ pub fn json(alerts: &[Alert], decisions: &[Decision], stats: &Stats) -> String {
         "alerts": alerts.iter().map(alert).collect::<Vec<_>>(),
         "decisions": decisions.iter().map(decision).collect::<Vec<_>>(),
         "counters": stats,
+        "interrupted": is_interrupted,
     });
     format!("{document:#}\n")
 }
@@ -55,7 +61,8 @@ pub fn csv(alerts: &[Alert]) -> String {
     out
 }
 
-fn quoted(field: &str) -> String {
+/// A field of CSV, in quotes where it must be.
+pub(crate) fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {

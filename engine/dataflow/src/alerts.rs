@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::judge::time_of;
 use crate::plan::Plan;
 use crate::record::Recorder;
-use crate::stats::Stats;
+use crate::stats::{Stats, settle};
 
 /// An overflow with its alerts, on its way to worker 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct AlertRecord {
     /// The overflow's event after those stages, encoded.
     pub event: Vec<u8>,
 }
+
+/// Depth whose overflows are not poured again.
+const DEPTH_MAX: u8 = 1;
 
 /// What the alert operator keeps.
 pub(crate) struct AlertWorker {
@@ -67,22 +70,26 @@ impl AlertWorker {
         let spilled = &change.overflow;
         let plan = Arc::clone(&self.plan);
         let scenario = plan.rules.scenario(spilled.scenario)?;
-        self.stats
+        let counts = self
+            .stats
             .scenarios
             .entry(scenario.name.to_string())
-            .or_default()
-            .1 += 1;
+            .or_default();
+        settle(&mut counts.1, change.diff);
         let overflow = match build(&plan, &plan.alerts, spilled) {
             Ok(overflow) => overflow,
             Err(error) => {
-                self.stats.alerts_failed += 1;
+                settle(&mut self.stats.alerts_failed, change.diff);
                 self.stats
                     .sample_error(|| format!("{}: {error}", scenario.name));
                 return None;
             }
         };
-        // Without a source there is nothing to alert about.
-        overflow.alert()?;
+        if overflow.alert().is_none() {
+            // Without a source there is nothing to alert about.
+            self.stats.change("overflows without a source", change.diff);
+            return None;
+        }
         let order = &spilled.order;
         let position = Position {
             partition: order.partition,
@@ -100,7 +107,9 @@ impl AlertWorker {
         );
         let overflow = *self.event.overflow.take()?;
         if overflow.whitelisted {
-            self.stats.overflows_whitelisted += 1;
+            settle(&mut self.stats.overflows_whitelisted, change.diff);
+        } else if overflow.reprocess && self.depth >= DEPTH_MAX {
+            settle(&mut self.stats.reprocess_refused, change.diff);
         }
         Some(AlertRecord {
             order: (order.eff_ns, order.partition, order.offset, order.seq),
@@ -111,6 +120,13 @@ impl AlertWorker {
             overflow,
             event,
         })
+    }
+
+    /// Adds the counters that are kept elsewhere.
+    pub(crate) fn finish(&mut self) {
+        self.stats
+            .count_parser(&self.state, &self.plan.postoverflows);
+        self.stats.truncated += self.state.counts().truncated;
     }
 
     fn postoverflow(&mut self, scenario: &ScenarioPlan, position: Position) {

@@ -13,7 +13,6 @@
 
 use timely::Accountable;
 use timely::communication::Push;
-use timely::container::{DrainContainer, PushInto, SizableContainer};
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::progress::Stamp;
@@ -210,7 +209,10 @@ impl PourBatch {
     /// Empties the batch; its memory is kept where it is ours.
     pub fn clear(&mut self) {
         self.heads.clear();
-        self.own_heap().clear();
+        match &mut self.heap {
+            Heap::Own(bytes) => bytes.clear(),
+            wire @ Heap::Wire { .. } => *wire = Heap::default(),
+        }
     }
 
     fn own_heap(&mut self) -> &mut Vec<u8> {
@@ -272,35 +274,22 @@ impl ContainerBytes for PourBatch {
     }
 }
 
-impl DrainContainer for PourBatch {
-    type Item<'a> = PourHead;
-    type DrainIter<'a> = std::vec::Drain<'a, PourHead>;
-
-    fn drain(&mut self) -> Self::DrainIter<'_> {
-        self.heads.drain(..)
-    }
-}
-
-impl SizableContainer for PourBatch {
-    fn at_capacity(&self) -> bool {
-        self.is_full()
-    }
-
-    fn ensure_capacity(&mut self, _stash: &mut Option<Self>) {}
-}
-
-impl PushInto<(PourHead, &[u8])> for PourBatch {
-    fn push_into(&mut self, (mut head, payload): (PourHead, &[u8])) {
-        (head.start, head.len) = self.add_payload(payload);
-        self.push(head);
-    }
-}
-
 /// Sends each pour to the worker that owns its key group.
 #[derive(Debug)]
 pub struct PourDistributor {
-    /// One batch a worker, with the last payload it took (place in the source heap, place in its own).
-    batches: Vec<(PourBatch, Option<((u32, u32), (u32, u32))>)>,
+    /// One a worker.
+    outgoing: Vec<Outgoing>,
+}
+
+/// Start and length of a payload in a heap.
+type Place = (u32, u32);
+
+/// What goes to one worker.
+#[derive(Debug, Default)]
+struct Outgoing {
+    batch: PourBatch,
+    /// The last payload it took: its place in the heap it came from, and in its own.
+    last: Option<(Place, Place)>,
 }
 
 impl PourDistributor {
@@ -308,7 +297,7 @@ impl PourDistributor {
     #[must_use]
     pub fn new(peers: usize) -> Self {
         Self {
-            batches: (0..peers).map(|_| (PourBatch::default(), None)).collect(),
+            outgoing: (0..peers).map(|_| Outgoing::default()).collect(),
         }
     }
 }
@@ -321,13 +310,13 @@ impl Distributor<PourBatch> for PourDistributor {
         pushers: &mut [P],
     ) {
         let peers = pushers.len();
-        for (_, last) in &mut self.batches {
-            *last = None;
+        for outgoing in &mut self.outgoing {
+            outgoing.last = None;
         }
         for head in container.heads() {
             let worker = owner(Key(head.key), peers);
-            let (Some((batch, last)), Some(pusher)) =
-                (self.batches.get_mut(worker), pushers.get_mut(worker))
+            let (Some(Outgoing { batch, last }), Some(pusher)) =
+                (self.outgoing.get_mut(worker), pushers.get_mut(worker))
             else {
                 unreachable!("an owner is below the number of workers")
             };
@@ -358,7 +347,7 @@ impl Distributor<PourBatch> for PourDistributor {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
-        for ((batch, last), pusher) in self.batches.iter_mut().zip(pushers) {
+        for (Outgoing { batch, last }, pusher) in self.outgoing.iter_mut().zip(pushers) {
             if !batch.is_empty() {
                 Message::push_at(batch, stamp.clone(), pusher);
                 batch.clear();

@@ -7,7 +7,7 @@ use overspill_bucket::{
 };
 
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
-use crate::clock::untick;
+use crate::clock::complete_ns;
 use crate::job::{Mode, Settings};
 use crate::judge::PlanJudge;
 use crate::plan::Plan;
@@ -68,18 +68,12 @@ impl BucketWorker {
     /// Everything before the frontier's time has arrived; `None` is the end of input.
     pub(crate) fn advance(&mut self, frontier: Option<u64>) -> &mut Vec<Change> {
         self.changes.clear();
+        let upto_ns = complete_ns(frontier);
+        let (judge, changes) = (&mut self.judge, &mut self.changes);
         match frontier {
-            Some(time) => {
-                self.table.advance(
-                    untick(time).saturating_sub(1),
-                    &mut self.judge,
-                    &mut self.changes,
-                );
-            }
+            Some(_) => self.table.advance(upto_ns, judge, changes),
             // The end of all input is the end of time: timed buckets overflow at their deadline.
-            None => self
-                .table
-                .finish(i64::MAX, &mut self.judge, &mut self.changes),
+            None => self.table.finish(upto_ns, judge, changes),
         }
         &mut self.changes
     }
@@ -109,6 +103,7 @@ impl BucketWorker {
             ("evicted because a key group was full", counters.evicted),
             ("late", counters.late),
             ("repeated", counters.repeated),
+            ("of unknown scenarios", counters.unknown),
             ("deferred", counters.deferred),
             ("redone", counters.redone),
             ("live at the end", counters.live_buckets),
@@ -116,6 +111,8 @@ impl BucketWorker {
         for (name, n) in named {
             *stats.buckets.entry(name.to_owned()).or_default() += n;
         }
+        let errors = ("conditions that raised an error", self.judge.n_errors);
+        Stats::count_named(&mut stats.expressions, &[errors]);
     }
 }
 
@@ -138,3 +135,6 @@ fn pour(head: &PourHead) -> Pour {
         cancel: has(CANCELS),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,17 @@
 //! watermark. A partition's watermark is the running maximum of its events' times less its stated
 //! lateness. An event at or below it is clamped to just above, never dropped: so no event is ever
 //! late downstream, and results depend only on the partition's content.
+//!
+//! What is above the watermark is held, or may have to be redone; so an input whose watermark
+//! stands (lines without a date, or millions of one second) must not stand for ever. After
+//! [`TICK_EVENTS_MAX`] events within one tick of its watermark, a partition moves on by a tick.
 
 /// Length of a tick.
 pub const TICK_NS: i64 = 10_000_000;
+
+/// Events of a partition within one tick of its watermark before the watermark moves on by a tick.
+/// With pours of half a kilobyte this is about 64 MB a scenario that takes them all.
+pub const TICK_EVENTS_MAX: u32 = 1 << 17;
 
 /// Ticks are shifted so that every event time of `i64` nanoseconds has one.
 const TICK_BASE: i64 = i64::MAX / TICK_NS + 2;
@@ -26,13 +34,26 @@ pub fn untick(tick: u64) -> i64 {
         .saturating_mul(TICK_NS)
 }
 
+/// The effective time up to which everything has arrived and is settled at a frontier; everything
+/// there is at the end, when there is no frontier.
+///
+/// It ends a tick: buckets settle up to it when the frontier gets there, so whoever follows them
+/// has all records up to it, and none above it that would have to be in order.
+#[must_use]
+pub fn complete_ns(frontier: Option<u64>) -> i64 {
+    frontier.map_or(i64::MAX, |tick| untick(tick).saturating_sub(1))
+}
+
 /// Decides an event's effective time from its partition's own content only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionClock {
     max_ns: i64,
     lateness_ns: i64,
-    /// Events that were at or below the watermark and were clamped.
+    n_in_tick: u32,
+    /// Events that were below the watermark and were clamped.
     pub n_clamped: u64,
+    /// How often the watermark moved on because of [`TICK_EVENTS_MAX`].
+    pub n_moved_on: u64,
 }
 
 impl PartitionClock {
@@ -41,8 +62,10 @@ impl PartitionClock {
     pub fn new(lateness_ns: i64) -> Self {
         Self {
             max_ns: i64::MIN,
-            lateness_ns,
+            lateness_ns: lateness_ns.max(0),
+            n_in_tick: 0,
             n_clamped: 0,
+            n_moved_on: 0,
         }
     }
 
@@ -58,15 +81,25 @@ impl PartitionClock {
     pub fn effective_ns(&mut self, time_ns: Option<i64>) -> i64 {
         let watermark = self.watermark_ns();
         let floor = watermark.saturating_add(1);
-        let Some(time_ns) = time_ns else { return floor };
-        self.max_ns = self.max_ns.max(time_ns);
-        if time_ns > watermark {
-            time_ns
-        } else {
-            if time_ns < watermark {
-                self.n_clamped += 1;
-            }
-            floor
+        if let Some(time_ns) = time_ns {
+            self.max_ns = self.max_ns.max(time_ns);
+            self.n_clamped += u64::from(time_ns < watermark);
+        }
+        self.count(tick(watermark));
+        time_ns.map_or(floor, |time_ns| time_ns.max(floor))
+    }
+
+    /// Counts an event that came at this tick of the watermark.
+    fn count(&mut self, before: u64) {
+        if tick(self.watermark_ns()) != before {
+            self.n_in_tick = 0;
+            return;
+        }
+        self.n_in_tick += 1;
+        if self.n_in_tick >= TICK_EVENTS_MAX {
+            self.n_in_tick = 0;
+            self.n_moved_on += 1;
+            self.max_ns = untick(before.saturating_add(1)).saturating_add(self.lateness_ns);
         }
     }
 }

@@ -111,7 +111,7 @@ pub fn connect(
         };
         match listener.accept() {
             Ok((socket, _)) => {
-                if let Some((index, socket)) = welcome(peers, socket) {
+                if let Some((index, socket)) = welcome(peers, socket, now) {
                     sockets[index] = Some(socket);
                 }
             }
@@ -150,13 +150,28 @@ fn dial(peers: &Peers, address: SocketAddr, in_time: impl Fn() -> bool) -> Optio
     None
 }
 
-/// Hears a greeting; a stranger's connection is dropped.
-fn welcome(peers: &Peers, mut socket: TcpStream) -> Option<(usize, TcpStream)> {
+/// Hears a greeting; a stranger's connection is dropped, and so is one that greets byte by byte.
+fn welcome(
+    peers: &Peers,
+    mut socket: TcpStream,
+    now: fn() -> Instant,
+) -> Option<(usize, TcpStream)> {
     socket.set_nonblocking(false).ok()?;
     socket.set_nodelay(true).ok()?;
-    socket.set_read_timeout(Some(GREETING_TIMEOUT)).ok()?;
+    let deadline = now() + GREETING_TIMEOUT;
     let mut greeting = [0; GREETING_BYTES];
-    socket.read_exact(&mut greeting).ok()?;
+    let mut n_heard = 0;
+    while n_heard < GREETING_BYTES {
+        // A socket takes no timeout of nothing, so this ends when no time is left.
+        let left = deadline.saturating_duration_since(now());
+        socket.set_read_timeout(Some(left)).ok()?;
+        match socket.read(&mut greeting[n_heard..]) {
+            Ok(0) => return None,
+            Ok(n) => n_heard += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
     let index = peers.accepts(&greeting)?;
     socket.write_all(&[1]).ok()?;
     socket.set_read_timeout(None).ok()?;

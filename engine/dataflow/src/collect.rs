@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use overspill_decision::{Cursor, DecisionLog, Entry, LogLimits, Policy, Received};
-use overspill_event::Alert;
+use overspill_decision::{Cursor, DecisionLog, Discard, Entry, LogLimits, Policy, Received};
+use overspill_event::{Alert, Decision};
 use overspill_golike::time::Time;
 
 use crate::alerts::AlertRecord;
-use crate::clock::untick;
+use crate::clock::complete_ns;
 use crate::job::{Mode, Progress};
 use crate::plan::Plan;
-use crate::stats::Stats;
+use crate::stats::{Stats, settle};
 
 /// Entries read from the log at a time.
 const PAGE: usize = 1_000;
@@ -33,7 +33,8 @@ pub enum Output {
         /// +1, or -1 when it is taken back.
         diff: i64,
     },
-    /// An alert that was dropped because its source is allowlisted.
+    /// An alert that was dropped because its source is allowlisted. It is never taken back, for
+    /// nothing came of it.
     Allowlisted(Box<Alert>),
     /// A change of the decision log.
     Entry(Entry),
@@ -50,6 +51,8 @@ pub(crate) struct Collector {
     cursor: Cursor,
     waiting: BTreeMap<(i64, u32, u64, u32, u8), Vec<AlertRecord>>,
     outputs: Option<Sender<Output>>,
+    /// What was last said to be final.
+    final_ns: i64,
     progress: Arc<Progress>,
     now: Time,
     pub(crate) stats: Stats,
@@ -72,6 +75,7 @@ impl Collector {
             log,
             waiting: BTreeMap::new(),
             outputs,
+            final_ns: i64::MIN,
             progress,
             now,
             stats: Stats::default(),
@@ -92,7 +96,7 @@ impl Collector {
 
     /// Everything before `frontier` has arrived; `None` is the end.
     pub(crate) fn advance(&mut self, frontier: Option<u64>) {
-        let final_ns = frontier.map_or(i64::MAX, untick);
+        let final_ns = complete_ns(frontier);
         while let Some(entry) = self.waiting.first_entry()
             && entry.key().0 <= final_ns
         {
@@ -104,7 +108,8 @@ impl Collector {
             self.log.advance(final_ns);
         }
         self.entries();
-        if self.mode == Mode::Speculative {
+        if self.mode == Mode::Speculative && final_ns > self.final_ns {
+            self.final_ns = final_ns;
             self.give(Output::Final(final_ns));
         }
     }
@@ -123,40 +128,45 @@ impl Collector {
                 .policy
                 .receive(&mut alert, &self.plan.services, self.now)
             {
-                Ok(Received::Kept { .. }) => {
+                Ok(Received::Kept { discarded, .. }) => {
+                    self.count_discarded(&discarded, diff);
                     if diff > 0 {
                         self.log.apply(&alert.uuid, &alert.decisions);
-                        self.progress.alert();
                     } else {
                         self.log.retract(&alert.uuid);
                     }
+                    self.progress.alert(diff);
                     self.give(Output::Alert {
                         alert: Box::new(alert),
                         diff,
                     });
                 }
                 Ok(Received::Allowlisted(_)) => {
-                    *self
-                        .stats
-                        .others
-                        .entry("alerts allowlisted".to_owned())
-                        .or_default() += 1;
-                    self.give(Output::Allowlisted(Box::new(alert)));
+                    self.stats.change("alerts allowlisted", diff);
+                    if diff > 0 {
+                        self.give(Output::Allowlisted(Box::new(alert)));
+                    }
                 }
                 Ok(Received::Worthless(_)) => {
-                    *self
-                        .stats
-                        .others
-                        .entry("alerts without a usable value".to_owned())
-                        .or_default() += 1;
+                    self.stats.change("alerts without a usable value", diff);
                 }
                 Err(error) => {
-                    self.stats.alerts_failed += 1;
+                    settle(&mut self.stats.alerts_failed, diff);
                     self.stats
                         .sample_error(|| format!("{}: {error}", alert.scenario));
                 }
             }
             self.entries();
+        }
+    }
+
+    fn count_discarded(&mut self, discarded: &[(Decision, Discard)], diff: i64) {
+        for (_, why) in discarded {
+            let name = match why {
+                Discard::NotAnAddress => "decisions on what is no address",
+                Discard::Safe(_) => "decisions against an address that is never banned",
+            };
+            self.stats.change(name, diff);
         }
     }
 
@@ -168,7 +178,10 @@ impl Collector {
                     self.cursor = page.next;
                     page.entries.cloned().collect()
                 }
-                Err(_) => {
+                // The log dropped entries before they were given: one alert made more than it holds.
+                Err(lost) => {
+                    self.stats.change("losses of decision log entries", 1);
+                    self.stats.sample_error(|| lost.to_string());
                     self.cursor = self.log.head();
                     return;
                 }

@@ -7,9 +7,14 @@
 //!
 //! The three are one operator because they run on the same thread in bounded quanta; between them
 //! an exchange or a channel would only cost. The capability stands at the least watermark of the
-//! worker's partitions. Credits keep a worker from running ahead of the others: while a partition
-//! is more than [`AHEAD_NS`] of event time ahead of what buckets have settled and more than
-//! [`OUTSTANDING_MAX`] pours are not settled, it waits.
+//! worker's partitions.
+//!
+//! Credits keep a worker from running ahead of the others, for timely's queues have no end. While
+//! more than [`OUTSTANDING_MAX`] pours are not settled, only partitions less than [`AHEAD_NS`] of
+//! event time ahead of what is settled go on; above [`OUTSTANDING_LIMIT`], only those that hold up
+//! the others. Whoever waits is counted ([`Progress::credit_waits`]) and stops taking batches from
+//! its readers, whose channels fill up. The partition with the least watermark never waits, so the
+//! job goes on; what it can heap up within a tick is bounded by its clock.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -25,9 +30,10 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::source;
 use timely::dataflow::operators::probe::Handle as ProbeHandle;
 use timely::dataflow::{Scope, Stream};
+use timely::scheduling::Activator;
 
 use crate::batch::PourBatch;
-use crate::clock::{PartitionClock, tick, untick};
+use crate::clock::{PartitionClock, TICK_NS, tick, untick};
 use crate::feed::{Feed, Partition};
 use crate::job::{Progress, Settings};
 use crate::line::{LineWorker, PartitionState};
@@ -43,6 +49,8 @@ const LINES_PER_LOOK: usize = 32;
 const AHEAD_NS: i64 = 10_000_000_000;
 /// Pours that may be unsettled before being ahead counts.
 const OUTSTANDING_MAX: u64 = 100_000;
+/// Pours that may be unsettled before only the partitions at the frontier go on.
+const OUTSTANDING_LIMIT: u64 = 1_000_000;
 /// How long to wait before looking at the credits again.
 const CREDIT_WAIT: Duration = Duration::from_micros(500);
 
@@ -77,7 +85,8 @@ enum Next {
     Done,
 }
 
-/// Builds the operator. Its counters go to `stats` when the last partition is finished.
+/// Builds the operator, and what wakes it. Its counters go to `stats` when the last partition is
+/// finished.
 #[expect(clippy::too_many_arguments, reason = "called once, from the graph")]
 pub(crate) fn detect<'s>(
     scope: Scope<'s, u64>,
@@ -88,7 +97,7 @@ pub(crate) fn detect<'s>(
     probe: &ProbeHandle<u64>,
     progress: &Arc<Progress>,
     stats: &Rc<RefCell<Stats>>,
-) -> Stream<'s, u64, PourBatch> {
+) -> (Stream<'s, u64, PourBatch>, Activator) {
     let states = partitions
         .iter()
         .map(|_| PartitionState {
@@ -117,31 +126,39 @@ pub(crate) fn detect<'s>(
         stop: Arc::clone(&settings.stop),
     };
     let stats = Rc::clone(stats);
-    source::<_, NoopBuilder<PourBatch>, _, _>(scope, "Detect", move |capability, info| {
-        for queue in &detect.queues {
-            queue
-                .partition
-                .wakes(scope.worker().sync_activator_for(info.address.to_vec()));
-        }
-        let again = scope.activator_for(Rc::clone(&info.address));
-        let mut capability = Some(capability);
-        move |output| {
-            let Some(held) = &mut capability else { return };
-            let next = detect.quantum(held, |held, out| {
-                output.session_with_builder(held).give_container(out);
-            });
-            match next {
-                Next::Again => again.activate(),
-                Next::Soon => again.activate_after(CREDIT_WAIT),
-                Next::Wait => {}
-                Next::Done => {
-                    detect.worker.finish(&detect.states);
-                    stats.borrow_mut().add(&detect.worker.stats);
-                    capability = None;
+    let mut wake = None;
+    let wakes = &mut wake;
+    let pours =
+        source::<_, NoopBuilder<PourBatch>, _, _>(scope, "Detect", move |capability, info| {
+            for queue in &detect.queues {
+                queue
+                    .partition
+                    .wakes(scope.worker().sync_activator_for(info.address.to_vec()));
+            }
+            let again = scope.activator_for(Rc::clone(&info.address));
+            *wakes = Some(scope.activator_for(info.address));
+            let mut capability = Some(capability);
+            move |output| {
+                let Some(held) = &mut capability else { return };
+                let next = detect.quantum(held, |held, out| {
+                    output.session_with_builder(held).give_container(out);
+                });
+                match next {
+                    Next::Again => again.activate(),
+                    Next::Soon => again.activate_after(CREDIT_WAIT),
+                    Next::Wait => {}
+                    Next::Done => {
+                        detect.worker.finish(&detect.states);
+                        stats.borrow_mut().add(&detect.worker.stats);
+                        capability = None;
+                    }
                 }
             }
-        }
-    })
+        });
+    let Some(wake) = wake else {
+        unreachable!("an operator is constructed where it is declared")
+    };
+    (pours, wake)
 }
 
 impl Detect {
@@ -154,7 +171,8 @@ impl Detect {
         for queue in &self.queues {
             queue.partition.arm();
         }
-        let started = self.progress.now();
+        // It bounds a quantum; detection never sees it.
+        let started = Instant::now();
         let next = loop {
             self.receive();
             let Some(at) = self.pick() else {
@@ -246,8 +264,12 @@ impl Detect {
             self.outstanding.pop_front();
             self.n_outstanding -= n;
         }
-        self.n_outstanding <= OUTSTANDING_MAX
-            || watermark_ns.saturating_sub(untick(settled)) <= AHEAD_NS
+        let ahead_ns = watermark_ns.saturating_sub(untick(settled));
+        if self.n_outstanding <= OUTSTANDING_LIMIT {
+            self.n_outstanding <= OUTSTANDING_MAX || ahead_ns < AHEAD_NS
+        } else {
+            ahead_ns < TICK_NS
+        }
     }
 
     fn lines(&mut self, at: usize) {
@@ -265,22 +287,14 @@ impl Detect {
     }
 
     fn without_lines(&self) -> Next {
-        if self.queues.iter().all(|queue| queue.is_finished) {
-            Next::Done
-        } else if self
-            .queues
-            .iter()
-            .any(|queue| queue.next < queue.batch.lines.len())
-        {
+        let has_lines = |queue: &Queue| queue.next < queue.batch.lines.len();
+        if self.queues.iter().any(has_lines) {
+            self.progress.credit_wait();
             Next::Soon
+        } else if self.queues.iter().all(|queue| queue.is_finished) {
+            Next::Done
         } else {
             Next::Wait
         }
     }
-}
-
-/// Now, for quanta and progress bars; detection never sees it.
-#[expect(clippy::disallowed_methods, reason = "measures work, not events")]
-pub(crate) fn monotonic_now() -> Instant {
-    Instant::now()
 }

@@ -44,10 +44,27 @@ pub struct Partition {
     wake: Arc<Wake>,
 }
 
-/// The reader's end of a partition.
+/// The reader's end of a partition. When it is dropped, the worker learns that nothing follows.
 #[derive(Debug)]
 pub struct Feeder {
+    // Fields are dropped in this order: the worker is woken when the channel is closed.
     sender: Sender<Feed>,
+    wake: LastWake,
+}
+
+/// Wakes when it is dropped.
+#[derive(Debug)]
+struct LastWake(Arc<Wake>);
+
+impl Drop for LastWake {
+    fn drop(&mut self) {
+        self.0.activate();
+    }
+}
+
+/// Wakes the worker that owns a partition from elsewhere, when the job is to end early.
+#[derive(Debug)]
+pub struct Waker {
     wake: Arc<Wake>,
 }
 
@@ -58,7 +75,7 @@ pub fn partition(id: u32, origin: Origin) -> (Feeder, Partition) {
     let wake = Arc::new(Wake::default());
     let feeder = Feeder {
         sender,
-        wake: Arc::clone(&wake),
+        wake: LastWake(Arc::clone(&wake)),
     };
     (
         feeder,
@@ -75,18 +92,38 @@ impl Feeder {
     /// Hands something over; waits while the channel is full. Answers false when the job is over.
     pub fn send(&self, feed: Feed) -> bool {
         let sent = self.sender.send(feed).is_ok();
-        if self.wake.is_armed.swap(false, Ordering::AcqRel)
-            && let Some(activator) = self
-                .wake
-                .activator
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_ref()
-        {
-            // It only fails when the worker is gone, and then `sent` tells.
-            let _gone = activator.activate();
+        if self.wake.0.is_armed.swap(false, Ordering::AcqRel) {
+            self.wake.0.activate();
         }
         sent
+    }
+
+    /// Wakes the partition's worker without a word from the reader, which may be waiting.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker {
+            wake: Arc::clone(&self.wake.0),
+        }
+    }
+}
+
+impl Waker {
+    /// Makes the worker look at the partition, and at [`crate::Settings::stop`], again.
+    pub fn wake(&self) {
+        self.wake.activate();
+    }
+}
+
+impl Wake {
+    fn activate(&self) {
+        let activator = self
+            .activator
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(activator) = activator.as_ref() {
+            // It only fails when the worker is gone, and then whoever sends is told so.
+            let _gone = activator.activate();
+        }
     }
 }
 

@@ -8,11 +8,13 @@
 //!                            overflow
 //! ```
 //!
-//! Depth is fixed at two: what the second stage overflows is not poured again.
+//! Depth is fixed at two: what the second stage overflows is not poured again, and counted when it
+//! asks for that ([`Stats::reprocess_refused`]).
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Sender;
 use overspill_bucket::Change;
@@ -36,12 +38,16 @@ use crate::record::Recorder;
 use crate::reprocess::Reprocessor;
 use crate::stats::Stats;
 
-/// How long a worker may sleep when nothing is to be done.
+/// How long a worker may sleep when nothing is to be done; it looks then whether to stop.
 const PARK: std::time::Duration = std::time::Duration::from_millis(100);
 
 type Shared = Rc<RefCell<Stats>>;
 
-/// Builds the graph on a worker and runs it to its end.
+/// Builds the graph on a worker and runs it to its end, or until another worker broke.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "called once, with the parts of a job"
+)]
 pub(crate) fn run(
     worker: &mut Worker,
     plan: &Arc<Plan>,
@@ -50,12 +56,13 @@ pub(crate) fn run(
     outputs: Option<Sender<Output>>,
     recorder: Option<Arc<dyn Recorder>>,
     progress: &Arc<Progress>,
+    is_broken: &AtomicBool,
 ) -> Stats {
     let stats = Shared::default();
     let probe = ProbeHandle::new();
     let end = ProbeHandle::new();
-    worker.dataflow_named::<u64, _, _>("overspill", |scope| {
-        let pours = detect(
+    let wake = worker.dataflow_named::<u64, _, _>("overspill", |scope| {
+        let (pours, wake) = detect(
             scope,
             plan,
             settings,
@@ -79,8 +86,20 @@ pub(crate) fn run(
             &stats,
             &end,
         );
+        wake
     });
+    let mut is_told = false;
     while !end.done() {
+        if is_broken.load(Ordering::Relaxed) {
+            for dataflow in worker.installed_dataflows() {
+                worker.drop_dataflow(dataflow);
+            }
+            break;
+        }
+        if settings.stop.load(Ordering::Relaxed) && !std::mem::replace(&mut is_told, true) {
+            // There may be no reader left to wake the operator.
+            wake.activate();
+        }
         worker.step_or_park(Some(PARK));
     }
     stats.take()
@@ -151,6 +170,7 @@ fn alerts<'s>(
                     }
                 });
                 if frontier.is_empty() && !std::mem::replace(&mut is_done, true) {
+                    worker.finish();
                     stats.borrow_mut().add(&worker.stats);
                 }
             }
@@ -186,6 +206,7 @@ fn reprocess<'s>(
                 match time {
                     Some(time) => capability.downgrade(&time),
                     None => {
+                        worker.finish();
                         stats.borrow_mut().add(&worker.stats);
                         held = None;
                     }

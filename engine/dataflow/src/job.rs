@@ -3,7 +3,6 @@
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use overspill_golike::time::Time;
@@ -21,7 +20,7 @@ use crate::stats::Stats;
 /// Which worker of which process.
 #[derive(Debug)]
 pub enum Layout {
-    /// One process with this many workers (at least 1).
+    /// One process with this many workers; none counts as one.
     Threads(usize),
     /// One process of several, with connected sockets to the others.
     Process {
@@ -58,7 +57,7 @@ pub struct Settings {
     pub buckets_max: usize,
     /// Most bytes of retained events in all key groups together.
     pub evidence_bytes_max: u64,
-    /// Set from outside to end the job early; what was read so far is finished.
+    /// Set from outside to end the job early. Batches that a worker has taken up are finished.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -68,8 +67,8 @@ pub struct Progress {
     lines: AtomicU64,
     bytes: AtomicU64,
     event_time_ns: AtomicI64,
-    alerts: AtomicU64,
-    clock: fn() -> Instant,
+    alerts: AtomicI64,
+    credit_waits: AtomicU64,
 }
 
 impl Default for Progress {
@@ -78,17 +77,13 @@ impl Default for Progress {
             lines: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             event_time_ns: AtomicI64::new(i64::MIN),
-            alerts: AtomicU64::new(0),
-            clock: crate::detect::monotonic_now,
+            alerts: AtomicI64::new(0),
+            credit_waits: AtomicU64::new(0),
         }
     }
 }
 
 impl Progress {
-    pub(crate) fn now(&self) -> Instant {
-        (self.clock)()
-    }
-
     pub(crate) fn read(&self, lines: u64, bytes: u64) {
         self.lines.fetch_add(lines, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -98,8 +93,12 @@ impl Progress {
         self.event_time_ns.fetch_max(ns, Ordering::Relaxed);
     }
 
-    pub(crate) fn alert(&self) {
-        self.alerts.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn alert(&self, diff: i64) {
+        self.alerts.fetch_add(diff, Ordering::Relaxed);
+    }
+
+    pub(crate) fn credit_wait(&self) {
+        self.credit_waits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Lines parsed by this process.
@@ -121,10 +120,16 @@ impl Progress {
         (ns != i64::MIN).then_some(ns)
     }
 
-    /// Alerts so far.
+    /// Alerts so far, less those that were taken back.
     #[must_use]
     pub fn alerts(&self) -> u64 {
-        self.alerts.load(Ordering::Relaxed)
+        u64::try_from(self.alerts.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// How often a worker with lines at hand waited for the others to follow.
+    #[must_use]
+    pub fn credit_waits(&self) -> u64 {
+        self.credit_waits.load(Ordering::Relaxed)
     }
 }
 
@@ -172,10 +177,13 @@ impl Job {
         let (builders, guard) = allocate(self.layout)?;
         let partitions = Mutex::new(self.partitions);
         let (plan, settings) = (self.plan, self.settings);
+        let counters = Arc::clone(&plan.services.counters);
         let (outputs, recorder, progress) = (self.outputs, self.recorder, self.progress);
         let config = timely::WorkerConfig::default();
+        let is_broken = Arc::new(AtomicBool::new(false));
         let guards = timely::execute::execute_from(builders, guard, config, move |worker| {
             let (index, peers) = (worker.index(), worker.peers());
+            let _watch = DeathWatch(&is_broken);
             let own = {
                 let mut all = partitions.lock().unwrap_or_else(PoisonError::into_inner);
                 let (own, others) = std::mem::take(&mut *all)
@@ -192,6 +200,7 @@ impl Job {
                 outputs.clone(),
                 recorder.clone(),
                 &progress,
+                &is_broken,
             )
         })
         .map_err(JobError::Start)?;
@@ -199,7 +208,21 @@ impl Job {
         for result in guards.join() {
             stats.add(&result.map_err(JobError::Worker)?);
         }
+        // All workers of the process share these.
+        stats.count_expressions(&counters);
         Ok(stats)
+    }
+}
+
+/// Tells the other workers of a process that this one panicked: the frontier would never move
+/// again, and they would wait for ever.
+struct DeathWatch<'a>(&'a AtomicBool);
+
+impl Drop for DeathWatch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -207,7 +230,7 @@ type Allocated = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
 
 fn allocate(layout: Layout) -> Result<Allocated, JobError> {
     match layout {
-        Layout::Threads(1) => timely::CommunicationConfig::Thread.try_build(),
+        Layout::Threads(0 | 1) => timely::CommunicationConfig::Thread.try_build(),
         Layout::Threads(threads) => timely::CommunicationConfig::Process(threads).try_build(),
         Layout::Process {
             threads,

@@ -6,7 +6,8 @@ use overspill_bucket::{BucketView, Evidence, Judge, Overflow, Stamp};
 use overspill_decision::{AlertBuilder, mapkey};
 use overspill_event::Event;
 use overspill_expr::{
-    Context, LeakyObject, LeakyView, NoStash, OverflowObject, Program, QueueObject, Value,
+    Context, EvalError, LeakyObject, LeakyView, NoStash, OverflowObject, Program, QueueObject,
+    Value,
 };
 use overspill_golike::time::Time;
 use overspill_matcher::ScenarioPlan;
@@ -23,6 +24,8 @@ pub(crate) struct PlanJudge {
     plan: Arc<Plan>,
     /// Events by the address of their evidence, which is held so that the address stays theirs.
     events: rustc_hash::FxHashMap<usize, (Evidence, Arc<Event>)>,
+    /// Expressions that raised an error, or gave no boolean.
+    pub(crate) n_errors: u64,
 }
 
 impl PlanJudge {
@@ -30,6 +33,7 @@ impl PlanJudge {
         Self {
             plan,
             events: rustc_hash::FxHashMap::default(),
+            n_errors: 0,
         }
     }
 
@@ -86,7 +90,27 @@ impl PlanJudge {
             services: &plan.services,
             now,
         };
-        program.eval_bool(&mut context).ok()
+        let answer = program.eval_bool(&mut context);
+        self.answer(&scenario.name, "condition", answer)
+    }
+
+    /// Counts an error and logs the 1st, 2nd, 4th ...: whoever writes log lines must not be able to
+    /// fill ours.
+    fn answer(
+        &mut self,
+        scenario: &str,
+        what: &str,
+        answer: Result<bool, EvalError>,
+    ) -> Option<bool> {
+        answer
+            .map_err(|error| {
+                self.n_errors += 1;
+                if self.n_errors.is_power_of_two() {
+                    let text = format!("{what} of scenario `{scenario}` failed: {error}");
+                    self.plan.services.log.warn(&text);
+                }
+            })
+            .ok()
     }
 }
 
@@ -127,7 +151,9 @@ impl Judge for PlanJudge {
             services: &plan.services,
             now: time_of(overflow.overflow),
         };
-        program.eval_bool(&mut context).unwrap_or(true)
+        let answer = program.eval_bool(&mut context);
+        self.answer(&scenario.name, "overflow_filter", answer)
+            .unwrap_or(true)
     }
 }
 

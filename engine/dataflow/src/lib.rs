@@ -9,6 +9,10 @@
 //! This is the only crate that names timely's types. Operators never block and never read a wall
 //! clock for detection.
 
+// The tests of the crate from outside share their content with those inside.
+#[cfg(test)]
+extern crate self as overspill_dataflow;
+
 pub mod batch;
 pub mod clock;
 pub mod cluster;

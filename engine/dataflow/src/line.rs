@@ -202,13 +202,11 @@ impl LineWorker {
         }
         for partition in partitions {
             self.stats.clamped += partition.clock.n_clamped;
-            partition
-                .parser
-                .counters(&self.plan.parsers, &mut |name, hits, successes| {
-                    let sum = self.stats.nodes.entry(name.to_owned()).or_default();
-                    *sum = (sum.0 + hits, sum.1 + successes);
-                });
+            self.stats.moved_on += partition.clock.n_moved_on;
+            self.stats
+                .count_parser(&partition.parser, &self.plan.parsers);
         }
+        self.stats.count_matches(&self.matches);
     }
 }
 

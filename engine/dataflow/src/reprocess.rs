@@ -14,7 +14,7 @@ use overspill_matcher::{Hit, MatchState, Outside};
 
 use crate::alerts::AlertRecord;
 use crate::batch::PourBatch;
-use crate::clock::untick;
+use crate::clock::complete_ns;
 use crate::line::heads;
 use crate::plan::{Keeps, Plan};
 use crate::stats::Stats;
@@ -22,11 +22,15 @@ use crate::stats::Stats;
 /// Bits of a rank that tell the pours of one overflow apart.
 const RANK_BITS: u32 = 14;
 
+/// An overflow's place in their order, and its identity.
+type Place = (i64, u32, u64, u32, u128);
+
 /// Matches final overflows against the scenarios.
 pub(crate) struct Reprocessor {
     plan: Arc<Plan>,
     keeps: Keeps,
-    waiting: BTreeMap<(i64, u32, u64, u32, u128), (i64, AlertRecord)>,
+    /// Records above the watermark, with the sum of their signs.
+    waiting: BTreeMap<Place, (i64, AlertRecord)>,
     matches: MatchState,
     hits: Vec<Hit>,
     payload: Vec<u8>,
@@ -67,7 +71,7 @@ impl Reprocessor {
 
     /// Pours what has become final; `None` is the end.
     pub(crate) fn advance(&mut self, frontier: Option<u64>, mut give: impl FnMut(&mut PourBatch)) {
-        let final_ns = frontier.map_or(i64::MAX, untick);
+        let final_ns = complete_ns(frontier);
         while let Some(entry) = self.waiting.first_entry()
             && entry.key().0 <= final_ns
         {
@@ -86,9 +90,21 @@ impl Reprocessor {
         }
     }
 
+    /// Adds the counters that are kept elsewhere.
+    pub(crate) fn finish(&mut self) {
+        self.stats.count_matches(&self.matches);
+    }
+
     fn pour(&mut self, record: &AlertRecord) {
-        let Ok(mut event) = Event::decode(&self.plan.schema, &record.event) else {
-            return;
+        let mut event = match Event::decode(&self.plan.schema, &record.event) {
+            Ok(event) => event,
+            // The bytes are our own, so this is a defect of ours.
+            Err(error) => {
+                self.stats
+                    .change("overflows that could not be read back", 1);
+                self.stats.sample_error(|| error.to_string());
+                return;
+            }
         };
         self.stats.reprocessed += 1;
         let time = record.overflow.time;
@@ -106,6 +122,12 @@ impl Reprocessor {
         if let Err(abandoned) = matched {
             self.stats.filter_errors += 1;
             self.stats.sample_error(|| abandoned.error.to_string());
+        }
+        for hit in &self.hits {
+            if let Some(scenario) = self.plan.rules.scenario(hit.scenario) {
+                let counts = self.stats.scenarios.entry(scenario.name.to_string());
+                counts.or_default().0 += 1;
+            }
         }
         let (eff_ns, partition, offset, seq) = record.order;
         let position = Position { partition, offset };

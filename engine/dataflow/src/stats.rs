@@ -1,13 +1,24 @@
 //! Counters of a job. They add up: every line read is parsed, unparsed, whitelisted or refused.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use overspill_expr::Counters;
+use overspill_matcher::MatchState;
+use overspill_parser::{ParserPlan, ParserState};
 use serde::{Deserialize, Serialize};
 
 /// Lines kept as samples of what was not understood.
 const SAMPLES_MAX: usize = 8;
 /// Bytes kept of a sample.
 const SAMPLE_BYTES_MAX: usize = 400;
+/// Different warnings kept with their counts; further ones are only counted.
+const WARNINGS_MAX: usize = 64;
+
+const STASH_EVICTED: &str = "stash entries that left a full cache";
+const STASH_REFUSED: &str = "stash entries too large to be remembered";
+const STASH_SKIPPED: &str = "stash entries without a text for key or value";
+const GROUP_NO_TEXT: &str = "times a groupby gave no text: one bucket for all of these";
 
 /// Counters of one worker, or of all of them added up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,19 +43,21 @@ pub struct Stats {
     pub truncated: u64,
     /// Events older than their partition's watermark.
     pub clamped: u64,
+    /// How often a watermark moved on because too many lines came at one of its ticks.
+    pub moved_on: u64,
     /// Events abandoned because a filter raised an error.
     pub filter_errors: u64,
     /// Pours of events into buckets.
     pub pours: u64,
     /// Parts of inputs that failed while they were read.
     pub read_errors: Vec<String>,
-    /// Overflows that became no alert because it could not be built.
+    /// Alerts that could not be built or decided upon.
     pub alerts_failed: u64,
     /// Overflows that a post-overflow whitelist took out.
     pub overflows_whitelisted: u64,
-    /// Overflows poured again, and those that were not because of the depth limit.
+    /// Overflows poured again.
     pub reprocessed: u64,
-    /// Overflows that asked to be poured a third time.
+    /// Overflows of poured overflows that asked to be poured again, which is one time too many.
     pub reprocess_refused: u64,
     /// Bucket counters by name.
     pub buckets: BTreeMap<String, u64>,
@@ -52,8 +65,16 @@ pub struct Stats {
     pub nodes: BTreeMap<String, (u64, u64)>,
     /// Pours and overflows by scenario.
     pub scenarios: BTreeMap<String, (u64, u64)>,
-    /// Other counters by name (dates that fell back to now, stash evictions, ...).
+    /// What parsers met on the way, by name: unknown dates, stash entries that left, ...
+    pub parsing: BTreeMap<String, u64>,
+    /// What expressions met on the way, by name: errors, groups that are no text, ...
+    pub expressions: BTreeMap<String, u64>,
+    /// Alerts and decisions that came to nothing, by reason.
     pub others: BTreeMap<String, u64>,
+    /// Warnings while the job ran, by text.
+    pub warnings: BTreeMap<String, u64>,
+    /// Warnings whose text was not kept because there were too many different ones.
+    pub warnings_unkept: u64,
     /// Some lines that were not understood, with the stage where they ended.
     pub unparsed_samples: Vec<(String, String)>,
     /// Some errors of parsers and filters.
@@ -73,6 +94,7 @@ impl Stats {
         self.without_time += other.without_time;
         self.truncated += other.truncated;
         self.clamped += other.clamped;
+        self.moved_on += other.moved_on;
         self.filter_errors += other.filter_errors;
         self.pours += other.pours;
         self.read_errors.extend_from_slice(&other.read_errors);
@@ -80,11 +102,19 @@ impl Stats {
         self.overflows_whitelisted += other.overflows_whitelisted;
         self.reprocessed += other.reprocessed;
         self.reprocess_refused += other.reprocess_refused;
-        for (name, n) in &other.buckets {
-            *self.buckets.entry(name.clone()).or_default() += n;
+        for (sum, other) in [
+            (&mut self.buckets, &other.buckets),
+            (&mut self.parsing, &other.parsing),
+            (&mut self.expressions, &other.expressions),
+            (&mut self.others, &other.others),
+        ] {
+            for (name, n) in other {
+                *sum.entry(name.clone()).or_default() += n;
+            }
         }
-        for (name, n) in &other.others {
-            *self.others.entry(name.clone()).or_default() += n;
+        self.warnings_unkept += other.warnings_unkept;
+        for (text, n) in &other.warnings {
+            self.warn(text, *n);
         }
         for (name, (a, b)) in &other.nodes {
             let sum = self.nodes.entry(name.clone()).or_default();
@@ -102,6 +132,22 @@ impl Stats {
         }
     }
 
+    /// Those of the counters by name that mean that something is missing from the result.
+    pub fn losses(&self) -> impl Iterator<Item = (&str, u64)> {
+        let of = |map: &BTreeMap<String, u64>, name: &str| map.get(name).copied().unwrap_or(0);
+        let named =
+            [STASH_EVICTED, STASH_REFUSED, STASH_SKIPPED].map(|n| (n, of(&self.parsing, n)));
+        let evicted = self
+            .buckets
+            .iter()
+            .filter(|(name, _)| name.contains("evicted"));
+        let by_name = evicted.chain(&self.others).map(|(name, n)| (&**name, *n));
+        by_name
+            .chain(named)
+            .chain([(GROUP_NO_TEXT, of(&self.expressions, GROUP_NO_TEXT))])
+            .filter(|(_, n)| *n > 0)
+    }
+
     /// Keeps a line as a sample while there is room.
     pub fn sample_unparsed(&mut self, stage: &str, line: &[u8]) {
         if self.unparsed_samples.len() < SAMPLES_MAX {
@@ -111,12 +157,113 @@ impl Stats {
         }
     }
 
-    /// Keeps an error as a sample while there is room.
+    /// Keeps an error as a sample while there is room, once.
     pub fn sample_error(&mut self, error: impl FnOnce() -> String) {
         if self.error_samples.len() < SAMPLES_MAX {
-            self.error_samples.push(error());
+            let error = error();
+            if !self.error_samples.contains(&error) {
+                self.error_samples.push(error);
+            }
         }
     }
+
+    /// Counts `n` warnings of one text; the text is kept while there is room.
+    pub fn warn(&mut self, text: &str, n: u64) {
+        if let Some(count) = self.warnings.get_mut(text) {
+            *count += n;
+        } else if self.warnings.len() < WARNINGS_MAX {
+            let head = text.floor_char_boundary(SAMPLE_BYTES_MAX);
+            *self.warnings.entry(text[..head].to_owned()).or_default() += n;
+        } else {
+            self.warnings_unkept += n;
+        }
+    }
+
+    /// Counts among the others what came true (+1) or did not after all (-1).
+    pub(crate) fn change(&mut self, name: &str, diff: i64) {
+        settle(self.others.entry(name.to_owned()).or_default(), diff);
+    }
+
+    /// Adds counters by name to one of the maps.
+    pub(crate) fn count_named(map: &mut BTreeMap<String, u64>, counts: &[(&str, u64)]) {
+        for (name, n) in counts {
+            *map.entry((*name).to_owned()).or_default() += n;
+        }
+    }
+
+    /// Adds what the expressions of this process counted.
+    pub(crate) fn count_expressions(&mut self, counters: &Counters) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let named = [
+            (
+                "uses of a data file that is not loaded",
+                read(&counters.files_missing),
+            ),
+            (
+                "evaluations that ended with an error",
+                read(&counters.errors),
+            ),
+            (
+                "evaluations out of memory budget",
+                read(&counters.budget_exceeded),
+            ),
+            (
+                "computed regexes that left the cache",
+                read(&counters.regexes_evicted),
+            ),
+        ];
+        Self::count_named(&mut self.expressions, &named);
+    }
+
+    /// Adds what a state of the matcher counted.
+    pub(crate) fn count_matches(&mut self, state: &MatchState) {
+        let named = [
+            (GROUP_NO_TEXT, state.n_groupby_not_text),
+            (
+                "events whose kind the filter index did not remember",
+                state.n_unremembered,
+            ),
+        ];
+        Self::count_named(&mut self.expressions, &named);
+    }
+
+    /// Adds what a parser state counted beside the outcomes of its events.
+    pub(crate) fn count_parser(&mut self, state: &ParserState, plan: &ParserPlan) {
+        state.counters(plan, &mut |name, hits, successes| {
+            let sum = self.nodes.entry(name.to_owned()).or_default();
+            *sum = (sum.0 + hits, sum.1 + successes);
+        });
+        let counts = state.counts();
+        let named = [
+            ("dates that no layout fits", counts.dates_unknown),
+            ("filters that raised an error", counts.filter_errors),
+            ("filters that gave no boolean", counts.filters_not_bool),
+            (
+                "whitelist expressions that raised an error",
+                counts.whitelist_errors,
+            ),
+            (
+                "whitelist expressions that gave no boolean",
+                counts.whitelists_not_bool,
+            ),
+            ("grok subjects that raised an error", counts.subject_errors),
+            ("grok subjects that are no text", counts.subjects_not_text),
+            ("statics that raised an error", counts.static_errors),
+            ("statics whose target leads nowhere", counts.targets_nowhere),
+            ("statics of an impossible type", counts.static_types),
+            ("enrichment methods that failed", counts.method_errors),
+            ("name lookups not answered yet", counts.lookups_pending),
+            (STASH_SKIPPED, counts.stash_skipped),
+            (STASH_EVICTED, state.stash.n_evicted()),
+            (STASH_REFUSED, state.stash.n_refused()),
+        ];
+        Self::count_named(&mut self.parsing, &named);
+    }
+}
+
+/// Adds a difference. What is taken back was added before, on the same worker.
+pub(crate) fn settle(total: &mut u64, diff: i64) {
+    *total = total.saturating_add_signed(diff);
 }
 
 #[cfg(test)]
@@ -141,5 +288,43 @@ mod tests {
         assert_eq!((sum.lines, sum.parsed, sum.unparsed), (4, 2, 2));
         assert_eq!(sum.nodes["n"], (4, 2));
         assert_eq!(sum.unparsed_samples.len(), SAMPLES_MAX);
+    }
+
+    #[test]
+    fn an_error_is_a_sample_once() {
+        let mut one = Stats::default();
+        for _ in 0..20 {
+            one.sample_error(|| "always this one".to_owned());
+        }
+        one.sample_error(|| "another".to_owned());
+        let mut sum = one.clone();
+        sum.add(&one);
+        assert_eq!(sum.error_samples, vec!["always this one", "another"]);
+    }
+
+    #[test]
+    fn warnings_are_counted_by_text_and_bounded() {
+        let mut one = Stats::default();
+        for n in 0..100 {
+            one.warn("often", 1);
+            one.warn(&format!("warning {n}"), 1);
+        }
+        let mut sum = Stats::default();
+        sum.add(&one);
+        sum.add(&one);
+        assert_eq!(sum.warnings["often"], 200);
+        assert_eq!(sum.warnings.len(), WARNINGS_MAX);
+        let kept: u64 = sum.warnings.values().sum();
+        assert_eq!(kept + sum.warnings_unkept, 400);
+    }
+
+    #[test]
+    fn named_counters_of_workers_add_up() {
+        let mut one = Stats::default();
+        Stats::count_named(&mut one.parsing, &[("dates", 2)]);
+        Stats::count_named(&mut one.expressions, &[("errors", 3)]);
+        let mut sum = one.clone();
+        sum.add(&one);
+        assert_eq!((sum.parsing["dates"], sum.expressions["errors"]), (4, 6));
     }
 }

@@ -10,8 +10,10 @@
 
 use std::sync::Arc;
 
+use overspill_golike::json::DEPTH_MAX;
 use overspill_golike::time::Time;
 
+use crate::bytes::{ByteReader, Malformed, encode_bytes, encode_len};
 use crate::event::{Event, EventKind, ExpectMode, Position, TextField};
 use crate::schema::{FieldMap, Schema, Slot};
 use crate::tree::{Tree, TreeMap};
@@ -51,12 +53,20 @@ pub struct DecodeError {
     pub at: usize,
 }
 
+impl From<Malformed> for DecodeError {
+    fn from(Malformed { what, at }: Malformed) -> Self {
+        Self { what, at }
+    }
+}
+
 const TAG_SLOT: u8 = 0;
 const TAG_EXTRA: u8 = 1;
 const TAG_TEXT: u8 = 2;
 const TAG_TREE: u8 = 3;
 const TAG_OVERFLOW: u8 = 4;
-const TREE_DEPTH_MAX: usize = 1_000;
+/// A document of the deepest JSON is a member of the event's map, and its innermost value is one
+/// level below its innermost array.
+const TREE_DEPTH_MAX: usize = DEPTH_MAX + 1;
 const TEXTS: [TextField; 8] = [
     TextField::LineRaw,
     TextField::LineSrc,
@@ -130,12 +140,12 @@ impl Event {
     /// [`DecodeError`] when the bytes are cut short or are something else.
     pub fn decode(schema: &Arc<Schema>, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut event = Self::new(Arc::clone(schema));
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = ByteReader::new(bytes);
         event.kind = match reader.byte()? {
             0 => EventKind::Log,
             1 => EventKind::Overflow,
             2 => EventKind::Appsec,
-            _ => return Err(reader.error("unknown kind")),
+            _ => return Err(reader.error("unknown kind").into()),
         };
         event.mode = if reader.byte()? == 1 {
             ExpectMode::TimeMachine
@@ -147,7 +157,7 @@ impl Event {
             partition: u32::from_le_bytes(reader.array()?),
             offset: reader.number()?,
         };
-        while reader.at < bytes.len() {
+        while !reader.is_at_end() {
             match reader.byte()? {
                 TAG_SLOT => {
                     let slot = Slot(u16::from_le_bytes(reader.array()?));
@@ -161,7 +171,7 @@ impl Event {
                 TAG_TEXT => {
                     let number = usize::from(reader.byte()?);
                     let Some(&field) = TEXTS.get(number) else {
-                        return Err(reader.error("unknown text"));
+                        return Err(reader.error("unknown text").into());
                     };
                     event.set_text(field, reader.slice()?);
                 }
@@ -172,7 +182,7 @@ impl Event {
                         .map_err(|_| reader.error("unreadable overflow"))?;
                     event.overflow = Some(Box::new(overflow));
                 }
-                _ => return Err(reader.error("unknown tag")),
+                _ => return Err(reader.error("unknown tag").into()),
             }
         }
         Ok(event)
@@ -185,14 +195,8 @@ fn encode_time(time: Time, out: &mut Vec<u8>) {
     out.extend_from_slice(&time.offset_secs.to_le_bytes());
 }
 
-fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(bytes);
-}
-
 fn encode_map(map: &TreeMap, out: &mut Vec<u8>) {
-    out.extend_from_slice(&u32::try_from(map.len()).unwrap_or(u32::MAX).to_le_bytes());
+    encode_len(map.len(), out);
     for (key, value) in map {
         encode_bytes(key, out);
         encode_tree(value, out);
@@ -217,7 +221,7 @@ fn encode_tree(tree: &Tree, out: &mut Vec<u8>) {
         }
         Tree::List(items) => {
             out.push(5);
-            out.extend_from_slice(&u32::try_from(items.len()).unwrap_or(u32::MAX).to_le_bytes());
+            encode_len(items.len(), out);
             for item in items.iter() {
                 encode_tree(item, out);
             }
@@ -228,7 +232,7 @@ fn encode_tree(tree: &Tree, out: &mut Vec<u8>) {
         }
         Tree::Strings(map) => {
             out.push(7);
-            out.extend_from_slice(&u32::try_from(map.len()).unwrap_or(u32::MAX).to_le_bytes());
+            encode_len(map.len(), out);
             for (key, value) in map.iter() {
                 encode_bytes(key, out);
                 encode_bytes(value, out);
@@ -237,48 +241,13 @@ fn encode_tree(tree: &Tree, out: &mut Vec<u8>) {
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn error(&self, what: &'static str) -> DecodeError {
-        DecodeError { what, at: self.at }
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self
-            .at
-            .checked_add(len)
-            .ok_or(self.error("overlong piece"))?;
-        let piece = self
-            .bytes
-            .get(self.at..end)
-            .ok_or(self.error("unexpected end"))?;
-        self.at = end;
-        Ok(piece)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let error = self.error("unexpected end");
-        self.take(N)?.try_into().map_err(|_| error)
-    }
-
-    fn byte(&mut self) -> Result<u8, DecodeError> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn number(&mut self) -> Result<u64, DecodeError> {
+/// Pieces that only events have.
+impl ByteReader<'_> {
+    fn number(&mut self) -> Result<u64, Malformed> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    fn slice(&mut self) -> Result<&'a [u8], DecodeError> {
-        let len = u32::from_le_bytes(self.array()?);
-        self.take(usize::try_from(len).unwrap_or(usize::MAX))
-    }
-
-    fn time(&mut self) -> Result<Time, DecodeError> {
+    fn time(&mut self) -> Result<Time, Malformed> {
         Ok(Time {
             secs: i64::from_le_bytes(self.array()?),
             nanos: u32::from_le_bytes(self.array()?),
@@ -286,7 +255,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn map_tag(&mut self) -> Result<FieldMap, DecodeError> {
+    fn map_tag(&mut self) -> Result<FieldMap, Malformed> {
         Ok(match self.byte()? {
             0 => FieldMap::Parsed,
             1 => FieldMap::Meta,
@@ -296,8 +265,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn tree_map(&mut self, depth: usize) -> Result<TreeMap, DecodeError> {
-        let len = u32::from_le_bytes(self.array()?);
+    fn tree_map(&mut self, depth: usize) -> Result<TreeMap, Malformed> {
+        let len = self.length()?;
         let mut map = TreeMap::new();
         for _ in 0..len {
             let key = self.slice()?.into();
@@ -306,7 +275,7 @@ impl<'a> Reader<'a> {
         Ok(map)
     }
 
-    fn tree(&mut self, depth: usize) -> Result<Tree, DecodeError> {
+    fn tree(&mut self, depth: usize) -> Result<Tree, Malformed> {
         if depth > TREE_DEPTH_MAX {
             return Err(self.error("too deep a tree"));
         }
@@ -317,7 +286,7 @@ impl<'a> Reader<'a> {
             3 => Tree::Float(f64::from_bits(self.number()?)),
             4 => Tree::Str(self.slice()?.into()),
             5 => {
-                let len = u32::from_le_bytes(self.array()?);
+                let len = self.length()?;
                 let mut items = Vec::new();
                 for _ in 0..len {
                     items.push(self.tree(depth + 1)?);
@@ -326,7 +295,7 @@ impl<'a> Reader<'a> {
             }
             6 => Tree::Map(Arc::new(self.tree_map(depth)?)),
             7 => {
-                let len = u32::from_le_bytes(self.array()?);
+                let len = self.length()?;
                 let mut map = std::collections::BTreeMap::new();
                 for _ in 0..len {
                     let key = self.slice()?.into();
@@ -410,5 +379,23 @@ mod tests {
             // A cut between two pieces is a shorter event; anywhere else it is an error.
             assert!(short.is_err() || len >= 30, "length {len}");
         }
+    }
+
+    /// JSON is as deep as its reader allows when it comes in.
+    #[test]
+    fn the_deepest_json_is_read_back() {
+        let text = format!("{}1{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
+        let schema = SchemaBuilder::new().freeze();
+        let mut event = Event::new(Arc::clone(&schema));
+        let tree = Tree::from_json(text.as_bytes()).unwrap();
+        event.tree_mut().insert(Box::from(&b"json"[..]), tree);
+        let keep = Keep {
+            tree: true,
+            ..Keep::default()
+        };
+        let mut bytes = Vec::new();
+        event.encode(&keep, &mut bytes);
+        let read = Event::decode(&schema, &bytes).unwrap();
+        assert_eq!(read.tree(), event.tree());
     }
 }

@@ -121,6 +121,7 @@ pub struct Event {
     texts: [Span; TEXT_FIELDS],
     tree: Option<Box<TreeMap>>,
     truncated: bool,
+    n_writes: u32,
     /// What the event is.
     pub kind: EventKind,
     /// Which clock CrowdSec would use.
@@ -159,6 +160,7 @@ impl Event {
             texts: [Span::EMPTY; TEXT_FIELDS],
             tree: None,
             truncated: false,
+            n_writes: 0,
             kind: EventKind::Log,
             mode: ExpectMode::Live,
             whitelisted: false,
@@ -276,6 +278,7 @@ impl Event {
 
     /// Sets a field to a piece of the buffer, usually another field's span.
     pub fn set_span(&mut self, slot: Slot, span: Span) {
+        self.n_writes = self.n_writes.wrapping_add(1);
         if let Some(place) = self.spans.get_mut(slot.index()) {
             if !place.is_present() {
                 self.touched.push(slot);
@@ -300,6 +303,7 @@ impl Event {
     /// Sets a field by name, for names known only at run time.
     pub fn set_named(&mut self, map: FieldMap, name: &[u8], value: &[u8]) {
         let span = self.append(value);
+        self.n_writes = self.n_writes.wrapping_add(1);
         if let Some(slot) = self.schema.slot(map, name) {
             self.set_span(slot, span);
         } else if let Some(extra) = self
@@ -379,7 +383,15 @@ impl Event {
 
     /// Sets one of the texts outside the maps to a piece of the buffer.
     pub fn set_text_span(&mut self, field: TextField, span: Span) {
+        self.n_writes = self.n_writes.wrapping_add(1);
         self.texts[field as usize] = if span.is_present() { span } else { Span::EMPTY };
+    }
+
+    /// Changes with every write to a field, a text or the tree: whoever remembers something about
+    /// the event sees by it whether that still holds. Wraps; only good for comparing.
+    #[must_use]
+    pub fn n_writes(&self) -> u32 {
+        self.n_writes
     }
 
     /// The raw line.
@@ -402,6 +414,7 @@ impl Event {
 
     /// `evt.Unmarshaled` for writing.
     pub fn tree_mut(&mut self) -> &mut TreeMap {
+        self.n_writes = self.n_writes.wrapping_add(1);
         self.tree.get_or_insert_with(Box::default)
     }
 

@@ -9,6 +9,7 @@
 //! The crate does no IO and reads no clock. It knows nothing of parsers, buckets or workers.
 
 mod alert;
+mod bytes;
 mod encode;
 mod event;
 mod lines;
@@ -16,8 +17,9 @@ mod schema;
 mod tree;
 
 pub use alert::{Alert, AlertEvent, Decision, MetaItem, Overflow, Source};
+pub use bytes::{ByteReader, Malformed, encode_bytes, encode_len};
 pub use encode::{DecodeError, Keep};
 pub use event::{Event, EventKind, ExpectMode, Origin, Position, Span, TextField};
 pub use lines::{LineBatch, LineRef};
 pub use schema::{FieldMap, Schema, SchemaBuilder, SchemaFull, Slot};
-pub use tree::{Tree, TreeMap};
+pub use tree::{StringMap, Tree, TreeMap};

@@ -29,9 +29,12 @@ impl Slot {
     }
 }
 
+/// Most fields that one table has.
+const FIELDS_MAX: usize = u16::MAX as usize;
+
 /// More than 65,535 different field names were interned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the content names more than 65535 different fields (at `{name}`)")]
+#[error("the content names more than {FIELDS_MAX} different fields (at `{name}`)")]
 pub struct SchemaFull {
     /// The name that did not fit.
     pub name: String,
@@ -70,10 +73,13 @@ impl SchemaBuilder {
         if let Some(slot) = self.slots.get(&map).and_then(|names| names.get(name)) {
             return Ok(*slot);
         }
-        let Ok(number) = u16::try_from(self.fields.len()) else {
-            return Err(SchemaFull {
-                name: name.to_owned(),
-            });
+        let number = match u16::try_from(self.fields.len()) {
+            Ok(number) if self.fields.len() < FIELDS_MAX => number,
+            _ => {
+                return Err(SchemaFull {
+                    name: name.to_owned(),
+                });
+            }
         };
         let name: Arc<str> = Arc::from(name);
         let slot = Slot(number);
@@ -91,10 +97,10 @@ impl SchemaBuilder {
     /// Ends interning. The same calls in the same order give the same numbers.
     #[must_use]
     pub fn freeze(self) -> Arc<Schema> {
-        let mut by_name: Vec<Slot> = (0..=u16::MAX).take(self.fields.len()).map(Slot).collect();
+        let mut by_name: Vec<Slot> = (0..u16::MAX).take(self.fields.len()).map(Slot).collect();
         by_name.sort_by(|a, b| self.fields[a.index()].cmp(&self.fields[b.index()]));
         let mut ranks = vec![0u16; by_name.len()];
-        for (rank, slot) in (0u16..).zip(&by_name) {
+        for (rank, slot) in (0..u16::MAX).zip(&by_name) {
             ranks[slot.index()] = rank;
         }
         Arc::new(Schema {
@@ -152,5 +158,32 @@ impl Schema {
     #[must_use]
     pub fn rank(&self, slot: Slot) -> u16 {
         self.ranks.get(slot.index()).copied().unwrap_or(u16::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_table_refuses_new_names_and_knows_the_old_ones() {
+        let mut builder = SchemaBuilder::new();
+        for n in 0..FIELDS_MAX {
+            builder.intern(FieldMap::Meta, &format!("f{n}")).unwrap();
+        }
+        let full = builder.intern(FieldMap::Parsed, "f0").unwrap_err();
+        assert_eq!(
+            full.to_string(),
+            "the content names more than 65535 different fields (at `f0`)"
+        );
+        let first = builder.intern(FieldMap::Meta, "f0").unwrap();
+        let last = builder.intern(FieldMap::Meta, "f65534").unwrap();
+        assert_eq!((first, last), (Slot(0), Slot(65_534)));
+        let schema = builder.freeze();
+        assert_eq!(schema.len(), FIELDS_MAX);
+        assert_eq!(schema.rank(first), 0);
+        assert!(schema.rank(last) > schema.rank(first));
+        let same = SchemaBuilder::continuing(&schema).freeze();
+        assert_eq!(same.slot(FieldMap::Meta, b"f65534"), Some(last));
     }
 }

@@ -1,10 +1,15 @@
 //! Untyped values: what JSON and key-value helpers put under `evt.Unmarshaled`.
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A JSON object, or Go's `map[string]any`. Keys are byte strings, in byte order.
 pub type TreeMap = BTreeMap<Box<[u8]>, Tree>;
+
+/// Go's `map[string]string`. Keys are byte strings, in byte order.
+pub type StringMap = BTreeMap<Box<[u8]>, Arc<[u8]>>;
 
 /// One untyped value. Composite values are shared: cloning is cheap.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,5 +29,5 @@ pub enum Tree {
     /// An object.
     Map(Arc<TreeMap>),
     /// Go's `map[string]string`, as `ParseKV` makes it: a missing key reads as `""`, not nil.
-    Strings(Arc<BTreeMap<Box<[u8]>, Arc<[u8]>>>),
+    Strings(Arc<StringMap>),
 }

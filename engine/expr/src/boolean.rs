@@ -12,6 +12,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use overspill_event::{Event, Slot, TextField};
+use overspill_golike::net::Cidr;
 
 pub use set::StringSet;
 pub use transform::{TextStep, Transform};
@@ -115,6 +116,8 @@ pub enum Test {
     NotIn(StringSet),
     /// Contains this.
     Contains(Bytes),
+    /// Contains one of these: what is left of a loop whose body needs one of them.
+    ContainsAny(Arc<[Bytes]>),
     /// Starts with this.
     StartsWith(Bytes),
     /// Ends with this.
@@ -131,6 +134,15 @@ pub enum Test {
     AnyEndsWith(FileRef),
     /// A regex of this file finds a match: `RegexpInFile(x, 'f')`.
     RegexpInFile(FileRef),
+    /// An address in this range: `IpInRange(x, '10.0.0.0/8')`.
+    InRange(Cidr),
+    /// An address: `IsIP(x)`, `IsIPV4(x)`, `IsIPV6(x)`.
+    IsAddress {
+        /// An IPv4 address will do.
+        v4: bool,
+        /// An IPv6 address will do.
+        v6: bool,
+    },
     /// The key is in its map, whatever its value: `'x' in evt.Meta`.
     Present,
 }

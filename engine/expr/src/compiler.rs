@@ -68,6 +68,8 @@ impl<'s> Compiler<'s> {
             _ => Shape::Other,
         };
         let boolean = tests_of_fields::boolean(&typed.node, typed.ty, text, n_locals, self.files);
+        let other_type = !matches!(typed.ty, Ty::Any | Ty::Str);
+        let other_type = other_type.then(|| typed.ty.name().into());
         let inner = Inner {
             text: text.into(),
             root: typed.node,
@@ -75,6 +77,7 @@ impl<'s> Compiler<'s> {
             boolean,
             shape,
             reads,
+            other_type,
         };
         Ok(Program::new(inner))
     }
@@ -273,11 +276,15 @@ impl Lowering<'_> {
             .iter()
             .map(|item| item.node.constant().cloned())
             .collect();
-        let code = match constants {
-            Some(values) => Code::Const(Value::list(values)),
-            None => Code::List(items.into_iter().map(|item| item.node).collect()),
+        let (code, fails) = match constants {
+            Some(values) => (Code::Const(Value::list(values)), Fails::No),
+            None => {
+                let fails = nesting(items.iter().map(|item| item.ty));
+                let nodes = items.into_iter().map(|item| item.node).collect();
+                (Code::List(nodes), fails)
+            }
         };
-        Ok(self.typed(ast, code, element.items(), Fails::AsParts))
+        Ok(self.typed(ast, code, element.items(), fails))
     }
 
     fn map(&mut self, ast: &Ast, entries: &[(Ast, Ast)]) -> Result<Typed, CompileError> {
@@ -288,7 +295,11 @@ impl Lowering<'_> {
             if key.ty != STR {
                 fails = Fails::Yes;
             }
-            nodes.push((key.node, self.lower(value)?.node));
+            let value = self.lower(value)?;
+            if nesting([value.ty]) == Fails::Yes {
+                fails = Fails::Yes;
+            }
+            nodes.push((key.node, value.node));
         }
         Ok(self.typed(
             ast,
@@ -312,6 +323,15 @@ enum Fails {
     AsParts,
     /// Always possible.
     Yes,
+}
+
+/// Whether a list or map of such values may nest too deeply: it cannot if all of them are plain.
+fn nesting(values: impl IntoIterator<Item = Ty>) -> Fails {
+    if values.into_iter().all(Ty::is_plain) {
+        Fails::AsParts
+    } else {
+        Fails::Yes
+    }
 }
 
 fn node(ast: &Ast, code: Code, fails: Fails) -> Node {

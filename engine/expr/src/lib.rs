@@ -73,4 +73,4 @@ pub use services::{
     AsnRecord, CityRecord, Counters, Country, Cti, DecisionCounts, Geo, Log, Lookup, Nothing,
     Resolver, Services,
 };
-pub use value::{Bytes, Entries, EventPart, IntKind, Items, List, Map, Part, StaticText, Value};
+pub use value::{Bytes, Entries, EventPart, IntKind, Items, List, Map, Part, Value};

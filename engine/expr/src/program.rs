@@ -27,6 +27,7 @@ pub(crate) struct Inner {
     pub(crate) boolean: Option<Bool>,
     pub(crate) shape: Shape,
     pub(crate) reads: Reads,
+    pub(crate) other_type: Option<Box<str>>,
 }
 
 /// Expressions simple enough that a caller may copy a span instead of evaluating.
@@ -111,6 +112,12 @@ impl Program {
     #[must_use]
     pub fn reads(&self) -> &Reads {
         &self.inner.reads
+    }
+
+    /// Go's name of the result's type, where that is known and is no string.
+    #[must_use]
+    pub fn type_unless_text(&self) -> Option<&str> {
+        self.inner.other_type.as_deref()
     }
 
     /// The tree of tests, if the expression can only give a boolean (or fail).

@@ -1,6 +1,7 @@
 //! Regexes of `matches`: Go's dialect and its reading of bytes that are not UTF-8.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use overspill_grok::GoRegex;
@@ -22,8 +23,11 @@ impl Regex {
     pub(crate) fn compile(text: &[u8]) -> Result<Self, EvalError> {
         let text = std::str::from_utf8(text)
             .map_err(|_| EvalError::fixed("error parsing regexp: invalid UTF-8"))?;
-        let inner = overspill_grok::compile_go(text)
-            .map_err(|error| EvalError::of(format!("error parsing regexp: {error}")))?;
+        let inner = overspill_grok::compile_go(text).map_err(|error| {
+            let why = error.source().map(|source| format!(": {source}"));
+            let why = why.unwrap_or_default();
+            EvalError::of(format!("error parsing regexp: {error}{why}"))
+        })?;
         Ok(Self {
             text: text.into(),
             inner,
@@ -34,6 +38,12 @@ impl Regex {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Texts in lower case of which every text it matches contains at least one, case left aside;
+    /// none when no such texts are known. For whoever builds an index.
+    pub fn required_literals(&self) -> impl Iterator<Item = &[u8]> {
+        self.inner.required_literals().iter().map(|text| &**text)
     }
 
     /// Whether it finds a match anywhere.

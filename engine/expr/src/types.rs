@@ -106,6 +106,15 @@ impl Ty {
         self.is_integer() || matches!(self, Self::Float | Self::Float32)
     }
 
+    /// Never a list, a map or a structure.
+    pub(crate) fn is_plain(self) -> bool {
+        match self {
+            Self::Nil | Self::Bool | Self::Str | Self::Time | Self::Duration => true,
+            Self::PtrTo(inner) => inner.is_plain(),
+            other => other.is_number(),
+        }
+    }
+
     pub(crate) fn is_list(self) -> bool {
         matches!(self, Self::List(_) | Self::Items(_))
     }

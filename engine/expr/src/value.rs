@@ -23,7 +23,6 @@ pub use list::{Items, List};
 pub use map::{Entries, Map};
 pub use number::IntKind;
 pub use part::{EventPart, Part};
-pub use text::StaticText;
 pub(crate) use text::{fields, tree};
 
 use crate::object::Object;

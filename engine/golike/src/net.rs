@@ -210,7 +210,35 @@ fn parse_bare(text: &[u8]) -> Option<IpAddr> {
     if text.len() > 45 {
         return None;
     }
+    if let Some(ip) = dotted(text) {
+        return Some(IpAddr::V4(ip));
+    }
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// An IPv4 address as it is nearly always written; `None` leaves the text to the full parser.
+fn dotted(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut parts = [0_u32; 4];
+    let (mut at, mut n_digits) = (0, 0);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                let part = parts.get_mut(at)?;
+                if n_digits == 3 || (n_digits > 0 && *part == 0) {
+                    return None;
+                }
+                *part = *part * 10 + u32::from(byte - b'0');
+                n_digits += 1;
+            }
+            b'.' if n_digits > 0 => (at, n_digits) = (at + 1, 0),
+            _ => return None,
+        }
+    }
+    if at != 3 || n_digits == 0 || parts.iter().any(|part| *part > 255) {
+        return None;
+    }
+    let [a, b, c, d] = parts;
+    Some(Ipv4Addr::from_bits(a << 24 | b << 16 | c << 8 | d))
 }
 
 fn decimal(text: &[u8]) -> Option<u8> {

@@ -12,7 +12,8 @@ pub use float::{
     FloatForm, NotFinite, append_fixed6, append_float, append_float32, append_json_float,
     append_json_float32, append_shortest, format_fixed6, format_json_float, format_shortest,
 };
-pub use int::{IntError, atoi, parse_int, parse_uint};
+pub(crate) use int::append_int;
+pub use int::{IntError, append_decimal, atoi, parse_int, parse_uint};
 pub use parse_float::{FloatError, parse_float};
 pub(crate) use quote::{Charset, append_quoted_as, append_rune, can_backquote};
 pub use quote::{append_quoted, is_print, quote};

@@ -57,7 +57,7 @@ pub enum LibraryError {
     #[error("grok pattern with an empty name")]
     EmptyName,
     /// A definition or pattern without text.
-    #[error("empty grok pattern {name:?}")]
+    #[error("{} is empty", subject(name))]
     EmptyPattern {
         /// The name being defined; empty for an anonymous pattern.
         name: String,
@@ -69,7 +69,7 @@ pub enum LibraryError {
         name: String,
     },
     /// The expanded regex is not valid.
-    #[error("grok pattern {name:?} is not a valid regex")]
+    #[error("{} is not a valid regex", subject(name))]
     Regex {
         /// The name being defined; empty for an anonymous pattern.
         name: String,
@@ -78,7 +78,10 @@ pub enum LibraryError {
         source: TranslateError,
     },
     /// The expanded regex is longer than [`EXPANSION_LIMIT`].
-    #[error("grok pattern {name:?} expands to more than {EXPANSION_LIMIT} bytes of regex")]
+    #[error(
+        "{} expands to more than {EXPANSION_LIMIT} bytes of regex",
+        subject(name)
+    )]
     TooLong {
         /// The name being defined; empty for an anonymous pattern.
         name: String,
@@ -134,6 +137,14 @@ pub enum LibraryError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// How errors speak of a pattern.
+fn subject(name: &str) -> String {
+    match name {
+        "" => "the pattern".to_owned(),
+        name => format!("grok pattern {name:?}"),
+    }
 }
 
 impl Library {

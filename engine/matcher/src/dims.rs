@@ -18,8 +18,6 @@ pub(crate) const OTHER: u16 = 0;
 pub(crate) struct Dim {
     pub(crate) subject: Subject,
     ids: FxHashMap<Arc<[u8]>, u16>,
-    /// How many tests are on it.
-    pub(crate) n_tests: usize,
 }
 
 impl Dim {
@@ -73,20 +71,15 @@ impl Dims {
         if !test.subject.is_cheap() {
             return;
         }
-        let at = *self
-            .by_subject
-            .entry(test.subject.clone())
-            .or_insert_with(|| {
-                let subject = test.subject.clone();
-                self.dims.push(Dim {
-                    subject,
-                    ids: FxHashMap::default(),
-                    n_tests: 0,
-                });
-                self.dims.len() - 1
+        let subject = test.subject;
+        let at = *self.by_subject.entry(subject).or_insert_with(|| {
+            self.dims.push(Dim {
+                subject,
+                ids: FxHashMap::default(),
             });
+            self.dims.len() - 1
+        });
         let dim = &mut self.dims[at];
-        dim.n_tests += 1;
         if dim.ids.len() + literals.len() > Self::LITERALS_MAX {
             return;
         }
@@ -96,7 +89,7 @@ impl Dims {
         }
     }
 
-    /// The dimension of a test and whether its literals all have numbers.
+    /// The dimension of a test, if all its literals have numbers there.
     pub(crate) fn find(&self, test: &StrTest) -> Option<usize> {
         let at = *self.by_subject.get(&test.subject)?;
         let dim = &self.dims[at];
@@ -123,7 +116,8 @@ pub(crate) fn walk(filter: &Bool, visit: &mut impl FnMut(&StrTest)) {
 /// Folds a filter with the numbers that are known; the result holds for exactly the same events.
 ///
 /// `known` gives the number of a dimension, if it is known. A part is only dropped where dropping
-/// it loses no run-time error and no side effect.
+/// it loses no run-time error and no side effect. What stands behind a part with a side effect is
+/// left as it is: the effect may change the event, and with it what was known.
 pub(crate) fn fold(filter: &Bool, dims: &Dims, known: &impl Fn(usize) -> Option<u16>) -> Bool {
     match filter {
         Bool::Str(test) => dims
@@ -148,21 +142,26 @@ fn fold_list(
     ends: bool,
 ) -> Bool {
     let mut kept: Vec<Bool> = Vec::new();
-    for part in parts {
+    let mut parts = parts.iter();
+    while let Some(part) = parts.next() {
         match fold(part, dims, known) {
             Bool::Const(value) if value == ends => {
-                // What stands before is evaluated first: it may raise or have an effect.
-                if kept
-                    .iter()
-                    .all(|part| !part.can_fail() && !part.has_effects())
-                {
+                // What stands before is evaluated first: it may raise.
+                if !kept.iter().any(Bool::can_fail) {
                     return Bool::Const(ends);
                 }
                 kept.push(Bool::Const(ends));
                 break;
             }
             Bool::Const(_) => {}
-            part => kept.push(part),
+            part => {
+                let acts = part.has_effects();
+                kept.push(part);
+                if acts {
+                    kept.extend(parts.cloned());
+                    break;
+                }
+            }
         }
     }
     match kept.len() {

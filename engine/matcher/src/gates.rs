@@ -5,8 +5,6 @@
 //! atoms of all filters. A value with bytes beyond ASCII fires everything, because Go's case
 //! mapping may turn such a character into an ASCII letter; firing is only a necessary condition.
 
-use std::sync::Arc;
-
 use aho_corasick::{AhoCorasick, MatchKind};
 use overspill_event::Event;
 use overspill_expr::{Bool, FieldRef, StrTest, Test, TextStep};
@@ -14,24 +12,35 @@ use rustc_hash::FxHashMap;
 
 use crate::dims::{Dims, walk};
 
+/// Shorter literals occur nearly always.
+const LITERAL_MIN: usize = 2;
 /// Atoms a gate may have; more would fire nearly always.
 const GATE_ATOMS_MAX: usize = 4_000;
 
-/// Number of an atom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Atom {
-    field: u16,
-    bit: u32,
-}
+/// The atoms of which one must have fired, by field.
+pub(crate) type Gate = Box<[FieldGate]>;
 
-/// The atoms of which one must have fired.
-pub(crate) type Gate = Arc<[Atom]>;
+/// The atoms of a gate in one field, as words of the field's bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FieldGate {
+    field: usize,
+    /// Which word, and which bits of it.
+    words: Vec<(usize, u64)>,
+}
 
 /// Collects atoms while filters are compiled.
 #[derive(Debug, Default)]
 pub(crate) struct GatesBuilder {
-    fields: Vec<(FieldRef, Vec<Vec<u8>>, FxHashMap<Vec<u8>, u32>)>,
-    by_field: FxHashMap<FieldRef, u16>,
+    fields: Vec<FieldAtoms>,
+    by_field: FxHashMap<FieldRef, usize>,
+}
+
+/// The atoms of a field, in the order of their bits.
+#[derive(Debug)]
+struct FieldAtoms {
+    field: FieldRef,
+    literals: Vec<Vec<u8>>,
+    bits: FxHashMap<Vec<u8>, usize>,
 }
 
 impl GatesBuilder {
@@ -48,18 +57,17 @@ impl GatesBuilder {
     }
 
     fn atom(&mut self, field: FieldRef, literal: Vec<u8>) {
-        let next = u16::try_from(self.fields.len()).unwrap_or(u16::MAX);
-        let number = *self.by_field.entry(field).or_insert(next);
-        if number == next {
-            self.fields.push((field, Vec::new(), FxHashMap::default()));
-        }
-        if let Some((_, literals, bits)) = self.fields.get_mut(usize::from(number))
-            && !bits.contains_key(&literal)
-        {
-            bits.insert(
-                literal.clone(),
-                u32::try_from(literals.len()).unwrap_or(u32::MAX),
-            );
+        let number = *self.by_field.entry(field).or_insert_with(|| {
+            self.fields.push(FieldAtoms {
+                field,
+                literals: Vec::new(),
+                bits: FxHashMap::default(),
+            });
+            self.fields.len() - 1
+        });
+        let FieldAtoms { literals, bits, .. } = &mut self.fields[number];
+        if !bits.contains_key(&literal) {
+            bits.insert(literal.clone(), literals.len());
             literals.push(literal);
         }
     }
@@ -68,7 +76,12 @@ impl GatesBuilder {
         let fields = self
             .fields
             .into_iter()
-            .map(|(field, literals, bits)| {
+            .map(|atoms| {
+                let FieldAtoms {
+                    field,
+                    literals,
+                    bits,
+                } = atoms;
                 let automaton = AhoCorasick::builder()
                     .ascii_case_insensitive(true)
                     .match_kind(MatchKind::Standard)
@@ -152,10 +165,17 @@ fn literals(test: &StrTest) -> Option<Vec<Literal>> {
             vec![text]
         }
         Test::In(set) => set.iter().collect(),
-        Test::AnyContains(file) | Test::AnyEq(file) => file.lines()?,
+        Test::ContainsAny(texts) => texts.iter().map(|text| &**text).collect(),
+        Test::AnyContains(file)
+        | Test::AnyEq(file)
+        | Test::AnyStartsWith(file)
+        | Test::AnyEndsWith(file) => file.lines()?,
+        // None at all means that none is known, not that none matches.
+        Test::Matches(regex) => Some(regex.required_literals().collect::<Vec<_>>())
+            .filter(|literals| !literals.is_empty())?,
         _ => return None,
     };
-    let usable = |text: &&[u8]| !text.is_empty() && text.is_ascii();
+    let usable = |text: &&[u8]| text.len() >= LITERAL_MIN && text.is_ascii();
     (texts.len() <= GATE_ATOMS_MAX && texts.iter().all(usable)).then(|| {
         texts
             .into_iter()
@@ -169,14 +189,14 @@ struct GatedField {
     field: FieldRef,
     /// `None` if the automaton could not be built: then every gate is open.
     automaton: Option<AhoCorasick>,
-    bits: FxHashMap<Vec<u8>, u32>,
+    bits: FxHashMap<Vec<u8>, usize>,
 }
 
 /// One automaton a field.
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
     fields: Vec<GatedField>,
-    by_field: FxHashMap<FieldRef, u16>,
+    by_field: FxHashMap<FieldRef, usize>,
 }
 
 impl Gates {
@@ -185,14 +205,22 @@ impl Gates {
         let mut literals = best(filter, dims)?;
         literals.sort_unstable();
         literals.dedup();
-        literals
-            .into_iter()
-            .map(|(field, literal)| {
-                let number = *self.by_field.get(&field)?;
-                let bit = *self.fields.get(usize::from(number))?.bits.get(&literal)?;
-                Some(Atom { field: number, bit })
-            })
-            .collect()
+        let mut gate: Vec<FieldGate> = Vec::new();
+        for (field, literal) in literals {
+            let field = *self.by_field.get(&field)?;
+            let bit = *self.fields.get(field)?.bits.get(&literal)?;
+            // Literals are sorted by field.
+            if gate.last().is_none_or(|last| last.field != field) {
+                let words = Vec::new();
+                gate.push(FieldGate { field, words });
+            }
+            let words = &mut gate.last_mut()?.words;
+            match words.iter_mut().find(|(word, _)| *word == bit / 64) {
+                Some((_, mask)) => *mask |= 1 << (bit % 64),
+                None => words.push((bit / 64, 1 << (bit % 64))),
+            }
+        }
+        Some(gate.into())
     }
 }
 
@@ -212,6 +240,9 @@ struct FiredField {
 enum Scan {
     #[default]
     Not,
+    /// Nothing fired: the usual case.
+    Silent,
+    /// What fired is in the bits.
     Done,
     /// The automaton cannot tell: everything counts as fired.
     Open,
@@ -228,45 +259,54 @@ impl Fired {
     }
 
     /// Whether a filter behind this gate could hold.
-    pub(crate) fn is_open(&mut self, gates: &Gates, gate: &[Atom], event: &Event) -> bool {
-        gate.iter().any(|atom| {
-            let number = usize::from(atom.field);
-            let (Some(gated), Some(_)) = (gates.fields.get(number), self.fields.get(number)) else {
+    pub(crate) fn is_open(&mut self, gates: &Gates, gate: &[FieldGate], event: &Event) -> bool {
+        gate.iter().any(|part| {
+            let (Some(gated), Some(field)) = (
+                gates.fields.get(part.field),
+                self.fields.get_mut(part.field),
+            ) else {
                 return true;
             };
-            if self.fields[number].state == Scan::Not {
-                self.scan(gated, number, event);
+            if field.state == Scan::Not {
+                field.state = field.scan(gated, event);
             }
-            let field = &self.fields[number];
-            let word = field
-                .bits
-                .get((atom.bit / 64) as usize)
-                .copied()
-                .unwrap_or(0);
-            field.state == Scan::Open || word >> (atom.bit % 64) & 1 == 1
+            match field.state {
+                Scan::Open => true,
+                Scan::Done => part
+                    .words
+                    .iter()
+                    .any(|(word, mask)| field.bits.get(*word).is_some_and(|bits| bits & mask != 0)),
+                Scan::Silent | Scan::Not => false,
+            }
         })
     }
+}
 
-    fn scan(&mut self, gated: &GatedField, number: usize, event: &Event) {
-        let field = &mut self.fields[number];
+impl FiredField {
+    fn scan(&mut self, gated: &GatedField, event: &Event) -> Scan {
         let value = gated.field.bytes(event);
+        if value.is_empty() {
+            return Scan::Silent;
+        }
         let Some(automaton) = gated.automaton.as_ref().filter(|_| value.is_ascii()) else {
-            field.state = Scan::Open;
-            return;
+            return Scan::Open;
         };
-        field.state = Scan::Done;
-        field.bits.clear();
-        field.bits.resize(gated.bits.len().div_ceil(64), 0);
-        fire(automaton, value, &mut field.bits);
+        self.bits.clear();
+        self.bits.resize(gated.bits.len().div_ceil(64), 0);
+        fire(automaton, value, &mut self.bits);
         if memchr::memchr2(b'%', b'+', value).is_some() {
             for step in [TextStep::PathUnescape, TextStep::QueryUnescape] {
                 let unescaped = step.apply(value);
                 if !unescaped.is_ascii() {
-                    field.state = Scan::Open;
-                    return;
+                    return Scan::Open;
                 }
-                fire(automaton, &unescaped, &mut field.bits);
+                fire(automaton, &unescaped, &mut self.bits);
             }
+        }
+        if self.bits.iter().all(|word| *word == 0) {
+            Scan::Silent
+        } else {
+            Scan::Done
         }
     }
 }

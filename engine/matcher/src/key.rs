@@ -28,7 +28,7 @@ impl Keyer {
     pub fn scenario(&self, filter: &str, name: &str) -> ScenarioKey {
         let mut hasher = SipHasher13::new_with_key(&self.secret);
         for part in [filter, name] {
-            hasher.write_u64(part.len() as u64);
+            hasher.write(&(part.len() as u64).to_le_bytes());
             hasher.write(part.as_bytes());
         }
         ScenarioKey(hasher)

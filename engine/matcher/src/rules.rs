@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Groups and kinds are made on first sight by folding the filters with what is known, and kept
-//! (bounded). Order, run-time errors and side effects are those of evaluating every filter in
-//! order: what could raise or act is never skipped, and after a filter with a side effect has run,
-//! the rest of the event is evaluated without the index.
+//! while there is room ([`MatchState`]). Order, run-time errors and side effects are those of
+//! evaluating every filter in order: what could raise or act is never skipped, and after an
+//! expression has changed the event, its kind is looked up anew for the scenarios that follow.
 
 use std::sync::Arc;
 
@@ -23,10 +23,11 @@ use crate::gates::{Fired, Gate, Gates, GatesBuilder};
 use crate::key::{Keyer, ScenarioKey};
 use crate::plan::ScenarioPlan;
 
-/// Kinds a worker remembers a group; beyond, filters are evaluated as the group left them.
-const KINDS_MAX: usize = 4_096;
-/// Groups a worker remembers.
-const GROUPS_MAX: usize = 4_096;
+/// What is left of filters, over all groups and kinds, that a worker remembers: about 40 MB.
+const ENTRIES_MAX: usize = 1 << 18;
+/// Events that find no room for their kind before everything is forgotten, so that what is
+/// remembered follows the events, and nobody who fills it up slows it down for good.
+const FORGET_AFTER: u64 = 1 << 16;
 /// Dimensions that make up a kind.
 const KIND_DIMS_MAX: usize = 24;
 
@@ -65,18 +66,56 @@ pub struct Rules {
     is_indexed: bool,
 }
 
-/// What a worker remembers of the events it saw. One a worker.
-#[derive(Debug, Default)]
+/// What a worker remembers of the kinds of events it saw. One a worker.
+///
+/// When it is full, events of kinds that it does not remember are evaluated as their group left
+/// the filters ([`MatchState::n_unremembered`]): slower, with the same result.
+#[derive(Debug)]
 pub struct MatchState {
     groups: FxHashMap<Box<[u16]>, Group>,
+    n_entries: usize,
+    entries_max: usize,
     fired: Fired,
     scratch: Vec<u8>,
     ids: Vec<u16>,
     group_text: Vec<u8>,
-    /// Scenario filters that raised an error.
-    pub n_filter_errors: u64,
     /// Groupby expressions that gave no string.
     pub n_groupby_not_text: u64,
+    /// Events whose kind was not remembered because there was no room.
+    pub n_unremembered: u64,
+}
+
+impl Default for MatchState {
+    fn default() -> Self {
+        Self::bounded(ENTRIES_MAX)
+    }
+}
+
+impl MatchState {
+    /// A state that remembers what is left of so many filters, over all kinds.
+    #[must_use]
+    pub fn bounded(entries_max: usize) -> Self {
+        Self {
+            groups: FxHashMap::default(),
+            n_entries: 0,
+            entries_max,
+            fired: Fired::default(),
+            scratch: Vec::new(),
+            ids: Vec::new(),
+            group_text: Vec::new(),
+            n_groupby_not_text: 0,
+            n_unremembered: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.n_entries >= self.entries_max
+    }
+
+    fn forget(&mut self) {
+        self.groups.clear();
+        self.n_entries = 0;
+    }
 }
 
 #[derive(Debug)]
@@ -168,27 +207,31 @@ impl Rules {
         if !self.is_indexed {
             return self.all_from(0, event, state, cx, hits);
         }
-        let entries = self.entries(event, state);
-        state.fired.reset(&self.gates);
-        for entry in entries.iter() {
-            let Some(rest) = &entry.rest else {
-                self.hit(entry.scenario, event, state, cx, hits)?;
-                continue;
-            };
-            if let Some(gate) = &entry.gate
-                && !state.fired.is_open(&self.gates, gate, event)
-            {
-                continue;
-            }
-            if self.holds(entry.scenario, rest, event, state, cx)? {
-                self.hit(entry.scenario, event, state, cx, hits)?;
-            }
-            if rest.has_effects() {
-                // The event may have changed: what was known of it no longer counts.
-                return self.all_from(entry.scenario + 1, event, state, cx, hits);
+        let mut first = 0;
+        loop {
+            let entries = self.entries(event, state);
+            state.fired.reset(&self.gates);
+            let n_writes = event.n_writes();
+            let done = entries.partition_point(|entry| entry.scenario < first);
+            let mut todo = entries.iter().skip(done);
+            // Once an expression changed the event, what was known of it no longer counts.
+            while event.n_writes() == n_writes {
+                let Some(entry) = todo.next() else {
+                    return Ok(());
+                };
+                if let Some(gate) = &entry.gate
+                    && !state.fired.is_open(&self.gates, gate, event)
+                {
+                    continue;
+                }
+                let number = entry.scenario;
+                first = number + 1;
+                let rest = entry.rest.as_ref();
+                if rest.map_or(Ok(true), |rest| self.holds(number, rest, event, cx))? {
+                    self.hit(number, event, state, cx, hits)?;
+                }
             }
         }
-        Ok(())
     }
 
     fn all_from(
@@ -200,7 +243,7 @@ impl Rules {
         hits: &mut Vec<Hit>,
     ) -> Result<(), Abandoned> {
         for (number, filter) in self.filters.iter().enumerate().skip(first) {
-            if self.holds(number, filter, event, state, cx)? {
+            if self.holds(number, filter, event, cx)? {
                 self.hit(number, event, state, cx, hits)?;
             }
         }
@@ -212,84 +255,77 @@ impl Rules {
         number: usize,
         filter: &Bool,
         event: &mut Event,
-        state: &mut MatchState,
         cx: &mut Outside<'_>,
     ) -> Result<bool, Abandoned> {
-        filter.eval(&mut cx.context(event)).map_err(|error| {
-            state.n_filter_errors += 1;
-            Abandoned {
+        filter
+            .eval(&mut cx.context(event))
+            .map_err(|error| Abandoned {
                 scenario: self.scenarios[number].id,
                 error,
-            }
-        })
+            })
     }
 
     /// What is left of the filters for an event of this kind.
     fn entries(&self, event: &Event, state: &mut MatchState) -> Arc<[Entry]> {
-        let MatchState {
-            groups,
-            scratch,
-            ids,
-            ..
-        } = state;
-        ids.clear();
-        ids.extend(
-            self.primary
-                .iter()
-                .map(|at| self.dims.dims[*at].id(event, scratch)),
-        );
-        if !groups.contains_key(ids.as_slice()) {
-            if groups.len() >= GROUPS_MAX {
-                groups.clear();
+        let mut ids = std::mem::take(&mut state.ids);
+        let entries = self.entries_of(event, &mut ids, state);
+        state.ids = ids;
+        entries
+    }
+
+    fn entries_of(
+        &self,
+        event: &Event,
+        ids: &mut Vec<u16>,
+        state: &mut MatchState,
+    ) -> Arc<[Entry]> {
+        self.number(event, &self.primary, ids, &mut state.scratch);
+        if !state.groups.contains_key(ids.as_slice()) {
+            if state.is_full() {
+                state.forget();
             }
-            groups.insert(ids.clone().into(), self.group(ids));
+            let group = self.group(ids);
+            state.n_entries += group.entries.len() + 1;
+            state.groups.insert(ids.clone().into(), group);
         }
-        let Some(group) = groups.get_mut(ids.as_slice()) else {
+        let is_full = state.is_full();
+        let Some(group) = state.groups.get_mut(ids.as_slice()) else {
             unreachable!("the group was inserted just above")
         };
-        ids.clear();
-        ids.extend(
-            group
-                .dims
-                .iter()
-                .map(|at| self.dims.dims[*at].id(event, scratch)),
-        );
+        self.number(event, &group.dims, ids, &mut state.scratch);
         if let Some(entries) = group.kinds.get(ids.as_slice()) {
             return Arc::clone(entries);
         }
-        if group.kinds.len() >= KINDS_MAX {
-            return Arc::clone(&group.entries);
+        if is_full {
+            let entries = Arc::clone(&group.entries);
+            state.n_unremembered += 1;
+            if state.n_unremembered.is_multiple_of(FORGET_AFTER) {
+                state.forget();
+            }
+            return entries;
         }
-        let known = |at: usize| {
-            group
-                .dims
-                .iter()
-                .position(|dim| *dim == at)
-                .and_then(|n| ids.get(n).copied())
-        };
+        let known = |at: usize| known(&group.dims, ids, at);
         let entries: Arc<[Entry]> = group
             .entries
             .iter()
             .filter_map(|entry| match &entry.rest {
                 Some(rest) => self.entry(entry.scenario, &fold(rest, &self.dims, &known)),
-                None => Some(Entry {
-                    scenario: entry.scenario,
-                    rest: None,
-                    gate: None,
-                }),
+                None => self.entry(entry.scenario, &Bool::Const(true)),
             })
             .collect();
+        state.n_entries += entries.len() + 1;
         group.kinds.insert(ids.clone().into(), Arc::clone(&entries));
         entries
     }
 
+    /// The numbers of an event's values in these dimensions.
+    fn number(&self, event: &Event, dims: &[usize], ids: &mut Vec<u16>, scratch: &mut Vec<u8>) {
+        ids.clear();
+        ids.extend(dims.iter().map(|at| self.dims.dims[*at].id(event, scratch)));
+    }
+
     fn group(&self, ids: &[u16]) -> Group {
-        let known = |at: usize| {
-            self.primary
-                .iter()
-                .position(|dim| *dim == at)
-                .and_then(|n| ids.get(n).copied())
-        };
+        let known = |at: usize| known(&self.primary, ids, at);
         let entries: Arc<[Entry]> = self
             .filters
             .iter()
@@ -357,7 +393,6 @@ impl Rules {
                 // CrowdSec ends the process here; a bucket of its own for such events is kinder.
                 Ok(false) => state.n_groupby_not_text += 1,
                 Err(error) => {
-                    state.n_filter_errors += 1;
                     return Err(Abandoned {
                         scenario: scenario.id,
                         error,
@@ -400,6 +435,12 @@ impl Rules {
         }
         Some(text)
     }
+}
+
+/// The number of a dimension, when it is one of `dims`, whose numbers are `ids`.
+fn known(dims: &[usize], ids: &[u16], at: usize) -> Option<u16> {
+    let place = dims.iter().position(|dim| *dim == at)?;
+    ids.get(place).copied()
 }
 
 /// A scenario's number as an index.

@@ -19,6 +19,7 @@ mod counts;
 mod date;
 mod dispatch;
 mod enrich;
+mod geo;
 mod method;
 mod node;
 mod observe;
@@ -38,7 +39,7 @@ pub use method::Method;
 pub use node::{Destination, Grok, Node, StashWrite, Static, StaticValue, Strategy, Subject};
 pub use observe::{Observer, Step};
 pub use outcome::{Outcome, Refusal};
-pub use plan::{NODE_DEPTH_MAX, ParserPlan, PlanError, StagePlan};
+pub use plan::{NODE_DEPTH_MAX, ParserPlan, PlanError, StagePlan, intern_engine_fields};
 pub use run::parse;
 pub use stash::{
     STASH_CACHE_BYTES_MAX, STASH_ENTRIES_MAX, STASH_ENTRY_BYTES_MAX, StashDecodeError, StashSet,

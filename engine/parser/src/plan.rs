@@ -28,6 +28,15 @@ pub enum PlanError {
     Schema(#[from] SchemaFull),
 }
 
+/// Interns the fields that the engine itself reads and writes. Called before content is compiled,
+/// it keeps content with too many fields from taking their numbers.
+///
+/// # Errors
+/// [`SchemaFull`] when there is no number left.
+pub fn intern_engine_fields(schema: &mut SchemaBuilder) -> Result<(), SchemaFull> {
+    EngineSlots::intern(schema).map(|_| ())
+}
+
 /// One stage: its top-level nodes in load order.
 #[derive(Debug, Clone)]
 pub struct StagePlan {

@@ -12,7 +12,7 @@ mod statics;
 use std::sync::Arc;
 
 use overspill_event::{Event, EventKind, Span, TextField};
-use overspill_expr::{Context, EvalError, Services};
+use overspill_expr::{Context, EvalError, Program, Services};
 
 use crate::counts::{Counts, NodeCounts};
 use crate::dispatch::{Candidates, Seen, StageIndex};
@@ -194,11 +194,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             Ok(true) => true,
             Ok(false) => {
                 if self.observer.is_enabled() {
-                    // Evaluating again what changes the event would change results.
-                    let why = match filter.reads().effects {
-                        true => None,
-                        false => filter.explain_false(&mut self.context()),
-                    };
+                    let why = self.why_false(filter);
                     self.step(depth, node, &Step::FilteredOut(why));
                 }
                 false
@@ -215,6 +211,17 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
                 false
             }
         }
+    }
+
+    /// Why a filter is false; asked of a copy of the event when asking changes it.
+    fn why_false(&mut self, filter: &Program) -> Option<String> {
+        if !filter.reads().effects {
+            return filter.explain_false(&mut self.context());
+        }
+        let mut copy = self.event.clone();
+        let mut cx = self.context();
+        cx.evt = Some(&mut copy);
+        filter.explain_false(&mut cx)
     }
 
     /// Whether this node's whitelist matches. Only the first that does marks the event.
@@ -350,10 +357,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
     fn warn(&self, node: &Node, what: &str, error: &EvalError, count: impl Fn(&Counts) -> u64) {
         let n = count(&self.state.counts);
         if n.is_power_of_two() {
-            let message = format!(
-                "{what} of node `{}` failed ({n} so far): {error}",
-                node.name
-            );
+            let message = format!("{what} of node `{}` failed: {error}", node.name);
             self.services.log.warn(&message);
         }
     }

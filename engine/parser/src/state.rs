@@ -7,6 +7,7 @@ use overspill_grok::Scratch;
 use crate::counts::{Counts, NodeCounts};
 use crate::date::Dates;
 use crate::dispatch::Cache;
+use crate::geo::GeoMemo;
 use crate::node::Node;
 use crate::plan::ParserPlan;
 use crate::run::Block;
@@ -25,6 +26,7 @@ pub struct ParserState {
     pub stash: StashSet,
     pub(crate) grok: Scratch,
     pub(crate) dates: Dates,
+    pub(crate) geo: GeoMemo,
     pub(crate) dispatch: Cache,
     pub(crate) counts: Counts,
     pub(crate) nodes: Vec<NodeCounts>,
@@ -49,6 +51,7 @@ impl ParserState {
             stash: StashSet::new(plan),
             grok: Scratch::default(),
             dates: Dates::default(),
+            geo: GeoMemo::default(),
             dispatch: Cache::default(),
             counts: Counts::default(),
             nodes: vec![NodeCounts::default(); plan.n_nodes()],
@@ -147,6 +150,7 @@ impl ParserState {
             self.nodes = vec![NodeCounts::default(); plan.n_nodes()];
             self.not_text = vec![0; plan.n_nodes()];
             self.dispatch = Cache::default();
+            self.geo = GeoMemo::default();
             self.stash.adopt(plan);
         }
     }

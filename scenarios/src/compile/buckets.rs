@@ -14,7 +14,7 @@ use super::shop::{Place, Shop};
 use crate::item::bucket::BucketKind;
 use crate::item::scenario::ScenarioItem;
 use crate::item::simulation::Simulation;
-use crate::yaml::table::Findings;
+use crate::yaml::table::{Findings, Text};
 
 /// Fields of `evt.Enriched` that the sources of an alert are made of.
 const SOURCE_FIELDS: [&str; 6] = [
@@ -118,6 +118,7 @@ impl Programs {
         let overflow_filter = event(&item.overflow_filter, Place::OverflowFilter);
         let condition = event(&item.condition, Place::Condition);
         let scope = event(&item.scope.expression, Place::Event);
+        warn_of_no_text(item.groupby.as_ref(), groupby.as_ref(), findings);
         let bayesian = item
             .bayesian
             .iter()
@@ -143,6 +144,19 @@ impl Programs {
             keep.merge(&program.reads().keep());
         }
         keep
+    }
+}
+
+/// CrowdSec ends its process at the first event whose group is no string; here all such events share
+/// one bucket, which is hardly what was meant.
+fn warn_of_no_text(text: Option<&Text>, groupby: Option<&Program>, findings: &mut Findings<'_>) {
+    if let Some((text, found)) = text.zip(groupby.and_then(Program::type_unless_text)) {
+        findings.warn(
+            text,
+            format!(
+                "gives {found}, not a string: all events share one bucket; write `string(...)` around it"
+            ),
+        );
     }
 }
 

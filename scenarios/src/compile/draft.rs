@@ -41,12 +41,15 @@ impl<'c, T> Draft<'c, T> {
                 is_skipped,
             };
             match yaml::parse(&source.file.text) {
+                Ok(documents) if documents.is_empty() => {
+                    let mut findings = Findings::new(&source.file);
+                    let path = Arc::clone(&source.file.path);
+                    findings.push(Diagnostic::file(path, "holds no item").warning());
+                    drafts.push(draft(None, findings, true));
+                }
                 Ok(documents) => {
                     for document in documents {
-                        let mut findings = Findings::new(&source.file);
-                        for problem in &document.problems {
-                            findings.push(Diagnostic::yaml(&source.file, problem));
-                        }
+                        let mut findings = Findings::of_document(&source.file, &document);
                         let item = read(&document.root, &mut findings);
                         let is_skipped = item.is_none() && !findings.has_errors();
                         let item = item.filter(|_| !findings.has_errors());
@@ -100,10 +103,7 @@ pub(super) fn settings<'c>(
     match yaml::parse(&file.text) {
         Ok(documents) => {
             for document in documents {
-                let mut findings = Findings::new(file);
-                for problem in &document.problems {
-                    findings.push(Diagnostic::yaml(file, problem));
-                }
+                let findings = Findings::of_document(file, &document);
                 read(&document.root, findings);
             }
             None

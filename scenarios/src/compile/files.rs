@@ -137,8 +137,8 @@ impl<'c> Loading<'c> {
                 self.n_missing += 1;
                 let shown = shown(&name.value);
                 match &*name.value {
-                    // The library names databases that can only come from a data directory: who
-                    // has none runs without them and need not be told each time.
+                    // Databases are optional, and come from a data directory: who names none runs
+                    // without them and need not be told each time.
                     CITY | ASN if !self.search.has_directories() => {}
                     CITY | ASN => findings.warn(
                         name,

@@ -7,7 +7,7 @@ use overspill_event::{FieldMap, SchemaBuilder, SchemaFull, Slot};
 use overspill_expr::{CompileError, Compiler, Env, Program};
 use overspill_grok::Engine;
 
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::SourceFile;
 use crate::yaml::Mark;
 use crate::yaml::table::{Findings, Text};
 
@@ -76,7 +76,7 @@ impl Shop {
         match compiled {
             Ok(program) => Some(program.clone()),
             Err(error) => {
-                findings.push(finding(findings.file, text, error));
+                refuse(text, error, findings);
                 None
             }
         }
@@ -127,10 +127,13 @@ pub(super) fn full<T>(
         .ok()
 }
 
-/// The finding of an expression that does not compile, pointing into the expression.
-fn finding(file: &SourceFile, text: &Text, error: &CompileError) -> Diagnostic {
-    let (start, end) = place_in_file(file, text, error).unwrap_or((text.start, text.end));
-    Diagnostic::at(file, start, end, format!("expression: {}", error.message)).with_key(&*text.key)
+/// Reports an expression that does not compile, pointing into the expression.
+fn refuse(text: &Text, error: &CompileError, findings: &mut Findings<'_>) {
+    let place = place_in_file(findings.file, text, error);
+    let (start, end) = place.unwrap_or((text.start, text.end));
+    let message = format!("expression: {}", error.message);
+    let finding = findings.at(start, end, message).with_key(&*text.key);
+    findings.push(finding);
 }
 
 /// Where a place of an expression is in its file: the source line that holds the expression's line
@@ -141,10 +144,10 @@ fn place_in_file(file: &SourceFile, text: &Text, error: &CompileError) -> Option
     if wanted.is_empty() {
         return None;
     }
-    let first = usize::try_from(text.start.line).ok()?.checked_sub(1)?;
-    let last = usize::try_from(text.end.line).ok()?.max(first + 1);
-    let sources = file.text.lines().enumerate().skip(first).take(last - first);
-    for (number, source) in sources {
+    let first = usize::try_from(text.start.line).ok()?;
+    let last = usize::try_from(text.end.line).ok()?.max(first);
+    for number in first..=last {
+        let source = file.line(number)?;
         let Some(at) = source.find(wanted) else {
             continue;
         };
@@ -154,7 +157,7 @@ fn place_in_file(file: &SourceFile, text: &Text, error: &CompileError) -> Option
         let mark = |column: usize| {
             let to_u32 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             Mark {
-                line: to_u32(number + 1),
+                line: to_u32(number),
                 column: to_u32(column),
             }
         };

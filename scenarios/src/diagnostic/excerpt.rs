@@ -1,5 +1,6 @@
 //! The source line under a finding, with a caret below the place.
 
+use super::{Printable, SourceFile};
 use crate::yaml::Mark;
 
 /// One source line and the columns to point at.
@@ -23,9 +24,9 @@ const BEFORE: usize = 20;
 impl Excerpt {
     /// The line of `start`; `None` when the text has no such line.
     #[must_use]
-    pub fn of(text: &str, start: Mark, end: Mark) -> Option<Self> {
-        let index = usize::try_from(start.line).ok()?.checked_sub(1)?;
-        let line: Vec<char> = text.lines().nth(index)?.trim_end().chars().collect();
+    pub fn of(file: &SourceFile, start: Mark, end: Mark) -> Option<Self> {
+        let line = file.line(usize::try_from(start.line).ok()?)?;
+        let line: Vec<char> = line.trim_end().chars().collect();
         let column = usize::try_from(start.column)
             .ok()?
             .saturating_sub(1)
@@ -64,12 +65,13 @@ impl Excerpt {
             indent,
             width,
         } = self;
-        out.push_str(&format!("\n{line:>4} | {text}\n     | "));
+        let number = format!("{line:>4}");
+        let gutter = " ".repeat(number.len());
+        out.push_str(&format!("\n{number} | {text}\n{gutter} | "));
         out.extend(std::iter::repeat_n(' ', *indent));
         out.extend(std::iter::repeat_n('^', *width));
         if let Some(hint) = hint {
-            out.push(' ');
-            out.push_str(hint);
+            out.push_str(&format!(" {}", Printable(hint)));
         }
     }
 }

@@ -73,6 +73,20 @@ fn places_outside_the_text_and_control_characters_do_no_harm() {
 }
 
 #[test]
+fn messages_keys_and_hints_cannot_steer_a_terminal() {
+    let file = SourceFile::new("a\u{1b}[2J.yaml", "x: 1\n");
+    let place = Mark { line: 1, column: 1 };
+    let finding = Diagnostic::at(&file, place, place, "unexpected \u{3}\nerror: none")
+        .with_key("a\u{9b}b")
+        .with_hint("did you mean `\u{202e}x`?");
+    expect![[r#"
+        error: a�[2J.yaml:1: key `a�b`: unexpected � error: none
+           1 | x: 1
+             | ^ did you mean `�x`?"#]]
+    .assert_eq(&finding.render());
+}
+
+#[test]
 fn slips_of_the_finger_are_recognised() {
     let keys = [
         "filter",

@@ -32,7 +32,7 @@ pub(crate) enum Subject {
 
 /// Reads a `grok` block. `name` wins over `pattern`, `apply_on` over `expression`.
 pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<GrokItem> {
-    let n_before = findings.list.len();
+    let n_before = findings.n_errors();
     let name = table.filled("name", findings);
     let body = table.filled("pattern", findings);
     let apply_on = table.filled("apply_on", findings);
@@ -41,8 +41,8 @@ pub(crate) fn read(mut table: Table<'_>, findings: &mut Findings<'_>) -> Option<
     let start = table.start;
     table.close(&[], findings);
 
-    if findings.list.len() > n_before {
-        // Something is wrong or warned of already; rules about what is missing would mislead.
+    if findings.n_errors() > n_before {
+        // Something is wrong already; rules about what is missing would mislead.
         let is_complete =
             (name.is_some() || body.is_some()) && (apply_on.is_some() || expression.is_some());
         if !is_complete {

@@ -78,25 +78,18 @@ const GONE: [(&str, &str); 8] = [
 pub(crate) fn read(root: &Node, findings: &mut Findings<'_>) -> Option<ScenarioItem> {
     let mut table = Table::open(root, Unknown::Refuse, findings);
     let start = table.start;
-    let format = table.text("format", findings);
-    format::check(format.as_ref(), findings);
-    let _version = table.text("version", findings);
-    let _references = table.texts("references", findings);
-    let _debug = table.flag("debug", findings);
+    check_only(&mut table, findings);
     let name = table.filled("name", findings);
     let description = table.filled("description", findings);
     let kind = kind(&mut table, findings);
     let filter = table.filled("filter", findings);
-    for (key, present) in [
+    let required = [
         ("name", name.is_some()),
         ("description", description.is_some()),
         ("type", kind.is_some() || table.has("type")),
         ("filter", filter.is_some()),
-    ] {
-        if !present {
-            findings.refuse_at(start, start, format!("a scenario needs `{key}`"));
-        }
-    }
+    ];
+    require(&required, start, findings);
 
     let groupby = table.filled("groupby", findings);
     let distinct = table.filled("distinct", findings);
@@ -152,6 +145,24 @@ pub(crate) fn read(root: &Node, findings: &mut Findings<'_>) -> Option<ScenarioI
         bucket::check(&item, findings);
     }
     Some(item)
+}
+
+/// Keys that must be well formed and change nothing.
+fn check_only(table: &mut Table<'_>, findings: &mut Findings<'_>) {
+    let format = table.text("format", findings);
+    format::check(format.as_ref(), findings);
+    let _version = table.text("version", findings);
+    let _references = table.texts("references", findings);
+    let _debug = table.flag("debug", findings);
+}
+
+/// Reports the keys that a scenario cannot do without and does not have.
+fn require(keys: &[(&str, bool)], start: Mark, findings: &mut Findings<'_>) {
+    for (key, present) in keys {
+        if !present {
+            findings.refuse_at(start, start, format!("a scenario needs `{key}`"));
+        }
+    }
 }
 
 fn kind(table: &mut Table<'_>, findings: &mut Findings<'_>) -> Option<BucketKind> {

@@ -75,15 +75,15 @@ pub(crate) fn one(node: &Node, owner: Owner, findings: &mut Findings<'_>) -> Opt
     let start = table.start;
     table.close(&[], findings);
 
-    if owner == Owner::Node && method.is_none() && parsed.is_none() && meta.is_none() {
-        if let (Some(enriched), None) = (&enriched, &target) {
-            findings.refuse_with_hint(
-                enriched,
-                "a static of a node cannot write `enriched` only",
-                "use `meta` or `parsed`, or move the static into the node's grok",
-            );
-            return None;
-        }
+    if let (Owner::Node, None, None, None, None, Some(enriched)) =
+        (owner, &method, &parsed, &meta, &target, &enriched)
+    {
+        findings.refuse_with_hint(
+            enriched,
+            "a static of a node cannot write `enriched` only",
+            "use `meta` or `parsed`, or move the static into the node's grok",
+        );
+        return None;
     }
     if let Some(method) = method
         .as_ref()

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::{
-    BYTES_MAX, DEPTH_MAX, Data, Document, Entry, Mark, NODES_MAX, Node, Scalar, Style, YamlError,
+    BYTES_MAX, DEPTH_MAX, DOCUMENTS_MAX, Data, Document, Entry, Mark, NODES_MAX, Node, Scalar,
+    Style, YamlError,
 };
 
 /// Reads every document of a stream.
@@ -39,9 +40,27 @@ pub fn parse(text: &str) -> Result<Vec<Document>, YamlError> {
 struct Frame {
     start: Mark,
     anchor: usize,
-    /// Expanded values inside, itself included.
-    size: usize,
+    extent: Extent,
     open: Open,
+}
+
+/// How large a value is with its aliases expanded.
+#[derive(Clone, Copy)]
+struct Extent {
+    /// Values inside, itself included.
+    size: usize,
+    /// Levels of collections, itself included.
+    depth: usize,
+}
+
+impl Extent {
+    const SCALAR: Extent = Extent { size: 1, depth: 0 };
+    const EMPTY: Extent = Extent { size: 1, depth: 1 };
+
+    fn add(&mut self, inner: Extent) {
+        self.size = self.size.saturating_add(inner.size);
+        self.depth = self.depth.max(inner.depth.saturating_add(1));
+    }
 }
 
 enum Open {
@@ -63,7 +82,7 @@ struct Builder {
     documents: Vec<Document>,
     problems: Vec<YamlError>,
     frames: Vec<Frame>,
-    anchors: HashMap<usize, (Node, usize)>,
+    anchors: HashMap<usize, (Node, Extent)>,
     n_nodes: usize,
 }
 
@@ -87,17 +106,17 @@ impl Builder {
                     end: mark(&span.end),
                     data: Data::Scalar(scalar),
                 };
-                self.complete(node, anchor, 1)
+                self.complete(node, anchor, Extent::SCALAR)
             }
             Event::Alias(id) => {
-                let Some((node, size)) = self.anchors.get(&id) else {
+                let Some((node, extent)) = self.anchors.get(&id) else {
                     let message =
                         "alias of an anchor that contains it or stands in another document"
                             .to_owned();
                     return Err(YamlError { at: start, message });
                 };
-                let (node, size) = (node.clone(), *size);
-                self.complete(node, 0, size)
+                let (node, extent) = (node.clone(), *extent);
+                self.complete(node, 0, extent)
             }
             Event::SequenceStart(anchor, _) => self.open(start, anchor, Open::List(Vec::new())),
             Event::MappingStart(anchor, _) => self.open(
@@ -121,14 +140,11 @@ impl Builder {
     }
 
     fn open(&mut self, start: Mark, anchor: usize, open: Open) -> Result<(), YamlError> {
-        if self.frames.len() >= DEPTH_MAX {
-            let message = format!("more than {DEPTH_MAX} levels of nesting");
-            return Err(YamlError { at: start, message });
-        }
+        self.check_depth(Extent::EMPTY, start)?;
         self.frames.push(Frame {
             start,
             anchor,
-            size: 1,
+            extent: Extent::EMPTY,
             open,
         });
         Ok(())
@@ -149,12 +165,21 @@ impl Builder {
             end,
             data,
         };
-        self.place(node, frame.anchor, frame.size)
+        self.place(node, frame.anchor, frame.extent)
     }
 
-    fn complete(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), YamlError> {
-        self.count(size, node.start)?;
-        self.place(node, anchor, size)
+    fn complete(&mut self, node: Node, anchor: usize, extent: Extent) -> Result<(), YamlError> {
+        self.check_depth(extent, node.start)?;
+        self.count(extent.size, node.start)?;
+        self.place(node, anchor, extent)
+    }
+
+    fn check_depth(&self, inner: Extent, at: Mark) -> Result<(), YamlError> {
+        if self.frames.len().saturating_add(inner.depth) > DEPTH_MAX {
+            let message = format!("more than {DEPTH_MAX} levels of nesting");
+            return Err(YamlError { at, message });
+        }
+        Ok(())
     }
 
     fn count(&mut self, size: usize, at: Mark) -> Result<(), YamlError> {
@@ -167,11 +192,18 @@ impl Builder {
     }
 
     /// Puts a complete value where it belongs.
-    fn place(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), YamlError> {
+    fn place(&mut self, node: Node, anchor: usize, extent: Extent) -> Result<(), YamlError> {
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), size));
+            self.anchors.insert(anchor, (node.clone(), extent));
         }
         let Some(frame) = self.frames.last_mut() else {
+            if self.documents.len() >= DOCUMENTS_MAX {
+                let message = format!("more than {DOCUMENTS_MAX} documents");
+                return Err(YamlError {
+                    at: node.start,
+                    message,
+                });
+            }
             let problems = std::mem::take(&mut self.problems);
             self.documents.push(Document {
                 root: node,
@@ -179,7 +211,7 @@ impl Builder {
             });
             return Ok(());
         };
-        frame.size = frame.size.saturating_add(size);
+        frame.extent.add(extent);
         match &mut frame.open {
             Open::List(items) => items.push(node),
             Open::Map { entries, key } => match key.take() {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Data, Entry, Mark, Node, Resolved, Style};
+use super::{Data, Document, Entry, Mark, Node, Resolved, Style};
 use crate::diagnostic::{Diagnostic, FINDINGS_MAX, Severity, SourceFile, nearest, shown};
 
 /// A text with its place, so that whoever makes sense of it can point at it.
@@ -52,6 +52,7 @@ pub(crate) struct Findings<'f> {
     pub(crate) file: &'f SourceFile,
     path: String,
     pub(crate) list: Vec<Diagnostic>,
+    n_errors: usize,
     n_left_out: usize,
 }
 
@@ -61,22 +62,49 @@ impl<'f> Findings<'f> {
             file,
             path: String::new(),
             list: Vec::new(),
+            n_errors: 0,
             n_left_out: 0,
         }
     }
 
-    /// Adds a finding; past the limit it is only counted.
+    /// Those of a document, beginning with what was wrong with its tree.
+    pub(crate) fn of_document(file: &'f SourceFile, document: &Document) -> Self {
+        let mut findings = Self::new(file);
+        for problem in &document.problems {
+            findings.push(findings.at(problem.at, problem.at, problem.message.clone()));
+        }
+        findings
+    }
+
+    /// An error at a place. There is no excerpt when it is past the limit.
+    pub(crate) fn at(&self, start: Mark, end: Mark, message: impl Into<String>) -> Diagnostic {
+        if self.list.len() < FINDINGS_MAX {
+            Diagnostic::at(self.file, start, end, message)
+        } else {
+            Diagnostic {
+                at: start,
+                ..Diagnostic::file(Arc::clone(&self.file.path), message)
+            }
+        }
+    }
+
+    /// Adds a finding; past the limit it is only counted, but the first error is always told.
     pub(crate) fn push(&mut self, finding: Diagnostic) {
+        self.n_errors += usize::from(finding.is_error());
+        let is_first_error = finding.is_error() && self.n_errors == 1;
         if self.list.len() < FINDINGS_MAX {
             self.list.push(finding);
-        } else {
-            self.n_left_out += 1;
+            return;
+        }
+        self.n_left_out += 1;
+        if let Some(last) = self.list.last_mut().filter(|_| is_first_error) {
+            *last = finding;
         }
     }
 
     /// An error about a text.
     pub(crate) fn refuse(&mut self, text: &Text, message: impl Into<String>) {
-        let finding = Diagnostic::at(self.file, text.start, text.end, message);
+        let finding = self.at(text.start, text.end, message);
         self.push(finding.with_key(&*text.key));
     }
 
@@ -87,38 +115,43 @@ impl<'f> Findings<'f> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let finding = Diagnostic::at(self.file, text.start, text.end, message);
+        let finding = self.at(text.start, text.end, message);
         self.push(finding.with_key(&*text.key).with_hint(hint));
     }
 
     /// A warning about a text.
     pub(crate) fn warn(&mut self, text: &Text, message: impl Into<String>) {
-        let finding = Diagnostic::at(self.file, text.start, text.end, message);
+        let finding = self.at(text.start, text.end, message);
         self.push(finding.with_key(&*text.key).warning());
     }
 
     /// An error at the key that is being read.
     pub(crate) fn refuse_at(&mut self, at: Mark, end: Mark, message: impl Into<String>) {
-        let finding = Diagnostic::at(self.file, at, end, message).with_key(self.path.clone());
+        let finding = self.at(at, end, message).with_key(self.path.clone());
         self.push(finding);
     }
 
     /// A warning at the key that is being read.
     pub(crate) fn warn_at(&mut self, at: Mark, end: Mark, message: impl Into<String>) {
-        let finding = Diagnostic::at(self.file, at, end, message).with_key(self.path.clone());
+        let finding = self.at(at, end, message).with_key(self.path.clone());
         self.push(finding.warning());
     }
 
     pub(crate) fn has_errors(&self) -> bool {
-        self.n_left_out > 0 || self.list.iter().any(Diagnostic::is_error)
+        self.n_errors > 0
+    }
+
+    /// Errors so far, those that are not shown among them.
+    pub(crate) fn n_errors(&self) -> usize {
+        self.n_errors
     }
 
     /// All findings, the last of them saying how many were left out.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         if self.n_left_out > 0 {
             let message = format!("{} more findings are not shown", self.n_left_out);
-            self.list
-                .push(Diagnostic::file(Arc::clone(&self.file.path), message));
+            let path = Arc::clone(&self.file.path);
+            self.list.push(Diagnostic::file(path, message).warning());
         }
         self.list
     }
@@ -184,13 +217,9 @@ impl<'f> Findings<'f> {
         } else {
             node.start
         };
-        let mut finding = Diagnostic::at(
-            self.file,
-            node.start,
-            end,
-            format!("{found} is not {wanted}"),
-        )
-        .with_key(self.path.clone());
+        let mut finding = self
+            .at(node.start, end, format!("{found} is not {wanted}"))
+            .with_key(self.path.clone());
         finding.hint = hint;
         self.push(finding);
     }
@@ -302,7 +331,8 @@ impl<'n> Table<'n> {
             }
             if scalar.style == Style::Quoted {
                 let message = format!("\"{}\" in quotes is not {wanted}", shown(&scalar.text));
-                let finding = Diagnostic::at(findings.file, node.start, node.end, message)
+                let finding = findings
+                    .at(node.start, node.end, message)
                     .with_hint("write it without quotes");
                 findings.within(key, |findings| {
                     let finding = finding.with_key(findings.path.clone());
@@ -405,7 +435,7 @@ impl<'n> Table<'n> {
                 continue;
             }
             let message = format!("unknown key `{}`", shown(&entry.key));
-            let mut finding = Diagnostic::at(findings.file, entry.at, entry.key_end(), message);
+            let mut finding = findings.at(entry.at, entry.key_end(), message);
             finding.key.clone_from(&findings.path);
             finding.hint = gone
                 .iter()

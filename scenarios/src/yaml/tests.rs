@@ -152,6 +152,12 @@ fn bombs_are_refused_quickly() {
     assert!(trees(&"[".repeat(100_000)).contains("recursion limit"));
     assert!(trees(&"- ".repeat(100_000)).contains("levels of nesting"));
     assert!(trees(&"{a: ".repeat(50_000)).contains("recursion limit"));
+    let mut nesting = String::from("a0: &a0 [x]\n");
+    for n in 1..300 {
+        nesting.push_str(&format!("a{n}: &a{n} [*a{}]\n", n - 1));
+    }
+    assert!(trees(&nesting).contains("levels of nesting"));
+    assert!(trees(&"---\n".repeat(100_000)).contains("more than 1000 documents"));
     assert!(trees(&"x".repeat(BYTES_MAX + 1)).contains("longer than"));
     assert!(trees(&format!("[{}]", "x,".repeat(NODES_MAX + 1))).contains("more than"));
 }

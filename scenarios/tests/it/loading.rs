@@ -1,6 +1,7 @@
 //! Where content comes from, and in which order it counts.
 
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use overspill_event::{FieldMap, SchemaBuilder};
 use overspill_expr::DataKind;
@@ -163,12 +164,11 @@ fn a_collection_cannot_reach_outside_the_hub() {
     assert_eq!(content.findings().len(), 1);
 }
 
-#[test]
-fn a_configuration_directory_runs_what_is_linked_into_it() {
-    let root = tempdir().unwrap();
-    let etc = root.path().join("etc");
+/// A configuration directory: local items beside links into the hub, one of them leading nowhere,
+/// and every settings file with its `.local` twin.
+fn configuration(etc: &Path) -> ConfigPaths {
     write(
-        &etc,
+        etc,
         &[
             ("hub/.index.json", &index()),
             ("hub/scenarios/a/one.yaml", &trigger("a/one")),
@@ -206,8 +206,15 @@ fn a_configuration_directory_runs_what_is_linked_into_it() {
     .unwrap();
     symlink("/dev/null", etc.join("scenarios/off.yaml")).unwrap();
     symlink(etc.join("nowhere"), etc.join("scenarios/dangling.yaml")).unwrap();
-    let mut paths = ConfigPaths::below(&etc);
+    let mut paths = ConfigPaths::below(etc);
     paths.data_dir = Some(etc.join("data"));
+    paths
+}
+
+#[test]
+fn a_configuration_directory_runs_what_is_linked_into_it() {
+    let root = tempdir().unwrap();
+    let paths = configuration(&root.path().join("etc"));
     let compiled = compiled(&installed(&paths));
     let messages: Vec<&str> = compiled
         .report

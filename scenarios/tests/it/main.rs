@@ -1,5 +1,12 @@
 //! The crate as its callers see it: content is collected, compiled and reported on.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic, and say loudly what they skipped"
+)]
+
+mod hostile;
 mod hub;
 mod loading;
 mod refusing;

@@ -81,9 +81,9 @@ fn groks_and_whitelists_are_checked() {
     check_parser(
         "name: a\ngrok: {pattern: '(%{WORD:x}', apply_on: message}\n",
         &expect![[r#"
-        error: x.yaml:2: key `grok.pattern`: cannot expand grok pattern: grok pattern "" is not a valid regex: missing closing parenthesis at byte 19 of the regex
-           2 | grok: {pattern: '(%{WORD:x}', apply_on: message}
-             |                 ^^^^^^^^^^^^"#]],
+            error: x.yaml:2: key `grok.pattern`: cannot expand grok pattern: the pattern is not a valid regex: missing closing parenthesis at byte 19 of the regex
+               2 | grok: {pattern: '(%{WORD:x}', apply_on: message}
+                 |                 ^^^^^^^^^^^^"#]],
     );
     check_parser(
         "name: a\ngrok: {pattern: 'x+', apply_on: message}\n",

@@ -1,5 +1,7 @@
 //! Numbers and texts as bytes, little endian, for the log's saved state.
 
+use overspill_event::ByteReader;
+
 use super::state::LogDecodeError;
 
 pub(super) fn put_u64(out: &mut Vec<u8>, number: u64) {
@@ -20,44 +22,27 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Reads what the functions above wrote. Every answer is checked against the bytes that are there.
-pub(super) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
+pub(super) struct Reader<'a>(ByteReader<'a>);
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self(ByteReader::new(bytes))
     }
 
     pub(super) fn error(&self, what: &'static str) -> LogDecodeError {
-        LogDecodeError { what, at: self.at }
+        self.0.error(what).into()
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        self.at == self.bytes.len()
+        self.0.is_at_end()
     }
 
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], LogDecodeError> {
-        let end = self
-            .at
-            .checked_add(len)
-            .ok_or(self.error("overlong piece"))?;
-        let piece = self
-            .bytes
-            .get(self.at..end)
-            .ok_or(self.error("unexpected end"))?;
-        self.at = end;
-        Ok(piece)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], LogDecodeError> {
-        let error = self.error("unexpected end");
-        self.take(N)?.try_into().map_err(|_| error)
+        Ok(self.0.take(len)?)
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, LogDecodeError> {
-        Ok(self.array::<1>()?[0])
+        Ok(self.0.byte()?)
     }
 
     pub(super) fn flag(&mut self) -> Result<bool, LogDecodeError> {
@@ -69,7 +54,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, LogDecodeError> {
-        Ok(u64::from_le_bytes(self.array()?))
+        Ok(u64::from_le_bytes(self.0.array()?))
     }
 
     /// A counter that is counted up from here: far from the end of its type.
@@ -82,7 +67,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn i64(&mut self) -> Result<i64, LogDecodeError> {
-        Ok(i64::from_le_bytes(self.array()?))
+        Ok(i64::from_le_bytes(self.0.array()?))
     }
 
     pub(super) fn text(&mut self) -> Result<&'a str, LogDecodeError> {

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use overspill_event::Decision;
+use overspill_event::{Decision, Malformed};
 
 use super::bytes::{Reader, put_i64, put_len, put_text, put_u64};
 use super::{Change, DecisionLog, Entry, GENERATIONS_MAX, LogLimits, Reason, Seq};
@@ -29,6 +29,12 @@ pub struct LogDecodeError {
     pub what: &'static str,
     /// Where.
     pub at: usize,
+}
+
+impl From<Malformed> for LogDecodeError {
+    fn from(Malformed { what, at }: Malformed) -> Self {
+        Self { what, at }
+    }
 }
 
 /// A decision as it is saved: with its alert's identity while it is active.

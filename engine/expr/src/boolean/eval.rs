@@ -2,6 +2,8 @@
 
 use overspill_event::Event;
 
+use overspill_golike::net;
+
 use super::{Bool, FieldRef, StrTest, Test};
 use crate::context::Context;
 use crate::error::EvalError;
@@ -100,6 +102,9 @@ impl Test {
             Self::In(set) => set.contains(text),
             Self::NotIn(set) => !set.contains(text),
             Self::Contains(part) => overspill_golike::strings::contains(text, part),
+            Self::ContainsAny(parts) => parts
+                .iter()
+                .any(|part| overspill_golike::strings::contains(text, part)),
             Self::StartsWith(part) => text.starts_with(part),
             Self::EndsWith(part) => text.ends_with(part),
             Self::Matches(regex) => regex.is_match(text),
@@ -108,6 +113,10 @@ impl Test {
             Self::AnyStartsWith(file) => services.any_line(file, LineTest::StartsWith, text),
             Self::AnyEndsWith(file) => services.any_line(file, LineTest::EndsWith, text),
             Self::RegexpInFile(file) => services.regexp_in_file(&file.name, text),
+            Self::InRange(range) => net::parse_ip(text).is_some_and(|ip| range.contains(ip)),
+            Self::IsAddress { v4, v6 } => {
+                net::parse_ip(text).is_some_and(|ip| if ip.is_ipv4() { *v4 } else { *v6 })
+            }
             Self::Present => true,
         }
     }

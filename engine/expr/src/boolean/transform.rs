@@ -120,9 +120,4 @@ impl Transform {
         }
         result
     }
-
-    /// Appends the changed text to `out`.
-    pub fn apply_into(self, text: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.apply(text));
-    }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use overspill_event::{Tree, TreeMap};
 use overspill_exprlib::{json_extract, key_value, xml};
-use overspill_golike::json::{Build, decode_with};
 
 use super::args::{any, text};
 use super::{Effect, Helper};
@@ -151,33 +150,5 @@ fn decoded(machine: &mut Machine<'_, '_>, found: Option<&[u8]>) -> Result<Value,
 
 /// A JSON document as an untyped tree.
 pub(crate) fn decode_tree(text: &[u8]) -> Result<Tree, String> {
-    decode_with(text, &mut Trees).map_err(|error| error.to_string())
-}
-
-struct Trees;
-
-impl Build for Trees {
-    type Value = Tree;
-
-    fn null(&mut self) -> Tree {
-        Tree::Null
-    }
-    fn boolean(&mut self, value: bool) -> Tree {
-        Tree::Bool(value)
-    }
-    fn number(&mut self, value: f64) -> Tree {
-        Tree::Float(value)
-    }
-    fn string(&mut self, value: &str) -> Tree {
-        Tree::Str(Arc::from(value.as_bytes()))
-    }
-    fn array(&mut self, items: Vec<Tree>) -> Tree {
-        Tree::List(Arc::new(items))
-    }
-    fn object(&mut self, members: Vec<(String, Tree)>) -> Tree {
-        let members = members
-            .into_iter()
-            .map(|(key, value)| (Box::from(key.as_bytes()), value));
-        Tree::Map(Arc::new(members.collect::<BTreeMap<_, _>>()))
-    }
+    Tree::from_json(text).map_err(|error| error.to_string())
 }

@@ -58,9 +58,11 @@ impl Lowering<'_> {
             LoopKind::MustFind { .. } => element,
             _ => Ty::Any,
         };
-        let is_safe = list_ty.is_list()
-            && (body_ty == Some(Ty::Bool) || kind == LoopKind::Map)
-            && !matches!(kind, LoopKind::MustFind { .. });
+        let is_safe = match kind {
+            LoopKind::MustFind { .. } => false,
+            LoopKind::Map => list_ty.is_list() && body_ty.is_some_and(Ty::is_plain),
+            _ => list_ty.is_list() && body_ty == Some(Ty::Bool),
+        };
         let fails = if is_safe { Fails::AsParts } else { Fails::Yes };
         let one = Loop {
             kind,

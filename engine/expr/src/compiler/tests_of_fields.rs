@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use overspill_golike::net;
+
 use crate::boolean::{
     Bool, DynExpr, DynInner, FieldRef, FileRef, StrTest, Subject, Test, TextStep, Transform,
 };
+use crate::calls::{Effect, run_constant};
 use crate::code::{Code, EventMethod, Loop, LoopKind, Node, PlainField, TextTest, reads_of};
 use crate::files::DataFiles;
 use crate::types::Ty;
@@ -56,8 +59,21 @@ impl<'a> Finder<'a> {
                 self.lets.pop();
                 body
             }
+            Code::Local(number) if self.declared(*number).is_some_and(always_bool) => {
+                match self.declared(*number) {
+                    Some(value) => self.tree(value),
+                    None => self.general(node),
+                }
+            }
             _ => self.test_of(node).unwrap_or_else(|| self.general(node)),
         }
+    }
+
+    /// The value of a declaration around this place.
+    fn declared(&self, number: usize) -> Option<&'a Node> {
+        let mut lets = self.lets.iter();
+        lets.find(|(known, _)| *known == number)
+            .map(|(_, value)| *value)
     }
 
     /// The general evaluation of a node, with the declarations it uses before it.
@@ -112,7 +128,7 @@ impl<'a> Finder<'a> {
                 let file = self.lines_of(file_name(&sides[1])?, Transform::NONE);
                 subject_and(&sides[0], Test::AnyEq(file))
             }
-            Code::Loop(one) => self.loop_test(one),
+            Code::Loop(one) => self.loop_test(one).or_else(|| self.loop_gate(node, one)),
             Code::Helper(helper, args) if helper.name == "RegexpInFile" => {
                 let [text, name] = &**args else { return None };
                 let name = std::str::from_utf8(name.constant_str()?).ok()?;
@@ -122,6 +138,10 @@ impl<'a> Finder<'a> {
                     lines: None,
                 };
                 subject_and(text, Test::RegexpInFile(file))
+            }
+            Code::Helper(helper, args) => {
+                let test = address_test(helper.name, args.get(1))?;
+                subject_and(args.first()?, test)
             }
             Code::Builtin(builtin, args) if builtin.name == "hasPrefix" => {
                 let part = Bytes::clone(args.get(1)?.constant_str()?);
@@ -189,6 +209,29 @@ impl<'a> Finder<'a> {
         Some(str_test(self.subject(field)?, test))
     }
 
+    /// `any(File('f'), x contains g(#) ? y : false)`: nothing happens unless `x` contains the text
+    /// that `g` makes of some line, so a test for these texts goes first.
+    fn loop_gate(&self, node: &Node, one: &'a Loop) -> Option<Bool> {
+        let Code::Cond(parts) = &one.body.as_ref()?.code else {
+            return None;
+        };
+        let [condition, _, otherwise] = &**parts;
+        let Code::TextTest(TextTest::Contains, sides) = &condition.code else {
+            return None;
+        };
+        let is_quiet = one.kind == LoopKind::Any && otherwise.constant_bool() == Some(false);
+        let subject = self.subject(&sides[0]).filter(|_| is_quiet)?;
+        let lines = self
+            .lines_of(file_name(&one.list)?, Transform::NONE)
+            .lines?;
+        let texts: Option<Vec<Bytes>> = lines
+            .iter()
+            .map(|line| text_of_line(&sides[1], line))
+            .collect();
+        let gate = str_test(subject, Test::ContainsAny(texts?.into()));
+        Some(joined(true, [gate, self.general(node)]))
+    }
+
     /// A file and its lines after a change, if the files are known.
     fn lines_of(&self, name: Arc<str>, transform: Transform) -> FileRef {
         let lines = self
@@ -224,8 +267,7 @@ impl<'a> Finder<'a> {
             Code::Helper(helper, args) => (TextStep::of_helper(helper.name), args),
             Code::Builtin(builtin, args) => (TextStep::of_builtin(builtin.name), args),
             Code::Local(number) => {
-                let (_, value) = self.lets.iter().find(|(known, _)| known == number)?;
-                return self.transformed(value);
+                return self.transformed(self.declared(*number)?);
             }
             _ => return Some((node, Transform::NONE)),
         };
@@ -266,6 +308,23 @@ fn text_test(kind: TextTest, part: Bytes) -> Test {
     }
 }
 
+/// The test of an address that a helper is. A range that is none leaves the helper as it is.
+fn address_test(helper: &str, range: Option<&Node>) -> Option<Test> {
+    Some(match helper {
+        "IpInRange" => Test::InRange(net::parse_cidr(range?.constant_str()?)?),
+        "IsIP" => Test::IsAddress { v4: true, v6: true },
+        "IsIPV4" => Test::IsAddress {
+            v4: true,
+            v6: false,
+        },
+        "IsIPV6" => Test::IsAddress {
+            v4: false,
+            v6: true,
+        },
+        _ => return None,
+    })
+}
+
 /// The constant name in `File('name')`.
 fn file_name(node: &Node) -> Option<Arc<str>> {
     let Code::Helper(helper, args) = &node.code else {
@@ -274,6 +333,28 @@ fn file_name(node: &Node) -> Option<Arc<str>> {
     let [name] = &**args else { return None };
     let name = std::str::from_utf8(name.constant_str()?).ok()?;
     (helper.name == "File").then(|| name.into())
+}
+
+/// What a pure helper on the line of a file and constants makes of a line; `None` when it is none,
+/// fails, or gives no text.
+fn text_of_line(node: &Node, line: &Bytes) -> Option<Bytes> {
+    let Code::Helper(helper, args) = &node.code else {
+        return None;
+    };
+    if helper.effect != Effect::Pure || helper.reads_files {
+        return None;
+    }
+    let args: Option<Vec<Value>> = args
+        .iter()
+        .map(|arg| match &arg.code {
+            Code::Element => Some(Value::Str(Bytes::clone(line))),
+            _ => arg.constant().cloned(),
+        })
+        .collect();
+    match run_constant(helper, &args?)? {
+        Value::Str(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// `and` or `or` of these; operands of the same kind are taken apart. Only the last operand is

@@ -20,41 +20,41 @@ pub(super) fn explain_false(program: &Program, cx: &mut Context<'_>) -> Option<S
     }
     let mut node = program.root();
     // Each turn goes one level deeper, so that this ends.
-    loop {
-        match &node.code {
-            Code::And(items) => {
-                let is_false = |item: &&Node| matches!(machine.eval(item), Ok(Value::Bool(false)));
-                node = items.iter().find(is_false)?;
-            }
-            Code::Let(..) | Code::Cond(_) => break,
-            _ => break,
-        }
+    while let Code::And(items) = &node.code {
+        let is_false = |item: &&Node| matches!(machine.eval(item), Ok(Value::Bool(false)));
+        node = items.iter().find(is_false)?;
     }
     Some(reason(&mut machine, node, program.text()))
 }
 
 fn reason(machine: &mut Machine<'_, '_>, node: &Node, text: &str) -> String {
     let source = node.source(text);
-    let subject = match &node.code {
+    if let Some(subject) = subject(node).filter(|subject| subject.constant().is_none()) {
+        let value = machine
+            .eval(subject)
+            .map_or_else(|error| error.to_string(), |v| shown(&v));
+        return format!("{source} is false (it is {value})");
+    }
+    match &node.code {
+        // Where the opposite has no text of its own (`not in`), it would say nothing new.
+        Code::Not(inner) if inner.source(text) != source => {
+            format!("{source} is false ({} is true)", inner.source(text))
+        }
+        _ => format!("{source} is false"),
+    }
+}
+
+/// What a test, or the opposite of one, looks at.
+fn subject(node: &Node) -> Option<&Node> {
+    match &node.code {
         Code::Equal(_, sides)
         | Code::Compare(_, sides)
         | Code::TextTest(_, sides)
         | Code::MatchesComputed(sides)
         | Code::In(sides) => Some(&sides[0]),
-        Code::Matches(left, _) | Code::InStrings(left, _) | Code::InRange(left, ..) => {
-            Some(&**left)
-        }
-        Code::Not(inner) => return format!("{source} is false ({} is true)", inner.source(text)),
+        Code::Matches(left, _) | Code::InStrings(left, _) | Code::InRange(left, ..) => Some(left),
+        Code::Not(inner) => subject(inner),
         _ => None,
-    };
-    match subject.filter(|subject| subject.constant().is_none()) {
-        Some(subject) => {
-            let value = machine
-                .eval(subject)
-                .map_or_else(|error| error.to_string(), |v| shown(&v));
-            format!("{source} is false (it is {value})")
-        }
-        None => format!("{source} is false"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Values as text: `%v`, type names, JSON, and what a static makes of a result.
+//! Values as text: `%v`, type names and JSON.
 
 use std::borrow::Cow;
 
@@ -9,35 +9,7 @@ use overspill_golike::{strconv, time};
 
 use super::{IntKind, List, Map, Part, Value};
 
-/// What a static makes of a result (`pkg/parser/runtime.go`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StaticText<'v> {
-    /// This text.
-    Text(Cow<'v, [u8]>),
-    /// Nothing: the static is skipped.
-    Nothing,
-    /// A type that no static may have: the event is dropped.
-    Invalid,
-}
-
 impl Value {
-    /// What a static makes of the value: strings as they are, an `int` in decimal, floats with six
-    /// decimals; maps, lists of anything and nil are nothing; any other type is an error.
-    #[must_use]
-    pub fn static_text(&self) -> StaticText<'_> {
-        match self {
-            Self::Str(bytes) => StaticText::Text(Cow::Borrowed(bytes)),
-            Self::Int(value) => StaticText::Text(Cow::Owned(value.to_string().into_bytes())),
-            Self::Float(value) => StaticText::Text(Cow::Owned(fixed6(*value))),
-            Self::Float32(value) => StaticText::Text(Cow::Owned(fixed6(f64::from(*value)))),
-            Self::Nil
-            | Self::List(List::Values(_) | List::Trees(_))
-            | Self::Map(Map::Values(_) | Map::Trees(_)) => StaticText::Nothing,
-            Self::Event(part) if part.part == Part::Tree => StaticText::Nothing,
-            _ => StaticText::Invalid,
-        }
-    }
-
     /// The text that Go's `%v` prints.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
@@ -178,12 +150,6 @@ impl Value {
         }
         Ok(())
     }
-}
-
-fn fixed6(value: f64) -> Vec<u8> {
-    let mut text = Vec::new();
-    strconv::append_fixed6(value, &mut text);
-    text
 }
 
 fn sized_arg(value: i64, kind: IntKind) -> Arg {

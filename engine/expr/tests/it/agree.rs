@@ -26,6 +26,9 @@ fn text() -> impl Strategy<Value = String> {
         Just("ssh root".to_owned()),
         "[abAB%+ ]{0,4}",
         Just("é".to_owned()),
+        Just("10.1.2.3".to_owned()),
+        Just("::ffff:10.0.0.1".to_owned()),
+        Just("fd00::1".to_owned()),
     ]
 }
 
@@ -61,6 +64,8 @@ fn atom() -> impl Strategy<Value = String> {
     ]);
     let line = prop::sample::select(vec!["#", "Upper(#)", "Lower(#)"]);
     let file_op = prop::sample::select(vec!["==", "contains", "startsWith", "endsWith"]);
+    let range = prop::sample::select(vec!["10.0.0.0/8", "::ffff:10.0.0.0/104", "fd00::/8", "no"]);
+    let is_address = prop::sample::select(vec!["IsIP", "IsIPV4", "IsIPV6"]);
     let every = prop::sample::select(vec!["any", "none", "all"]);
     prop_oneof![
         4 => (subject(), op, quoted()).prop_map(|(s, op, q)| format!("{s} {op} {q}")),
@@ -72,11 +77,16 @@ fn atom() -> impl Strategy<Value = String> {
             }
         ),
         1 => subject().prop_map(|s| format!("{s} matches '(?i)^(root|a.b)$'")),
-        2 => (every, subject(), file_op, line)
+        2 => (every, subject(), file_op, line.clone())
             .prop_map(|(f, s, op, l)| format!("{f}(File('words.txt'), {{{s} {op} {l}}})")),
+        1 => (subject(), subject(), line.clone()).prop_map(|(s, t, l)| {
+            format!("any(File('words.txt'), {{{s} contains {l} ? {t} endsWith # : false}})")
+        }),
         1 => subject().prop_map(|s| format!("{s} in File('words.txt')")),
         1 => subject().prop_map(|s| format!("RegexpInFile({s}, 'agents.txt')")),
         1 => subject().prop_map(|s| format!("{s} == nil")),
+        1 => (subject(), range).prop_map(|(s, r)| format!("IpInRange({s}, '{r}')")),
+        1 => (is_address, subject()).prop_map(|(f, s)| format!("{f}({s})")),
         1 => Just("'a' in evt.Meta".to_owned()),
         1 => subject().prop_map(|s| format!("int({s}) > 5")),
         1 => Just("evt.Unmarshaled.x.y == 'z'".to_owned()),
@@ -102,6 +112,12 @@ fn expression() -> impl Strategy<Value = String> {
             (inner.clone(), subject()).prop_map(|(a, s)| {
                 format!("(let v{} = {s}; {a} and v{0} contains 'root')", a.len())
             }),
+            (inner.clone(), subject()).prop_map(|(a, s)| {
+                format!(
+                    "(let w{} = IsIPV4({s}); ({a} and not w{0}) or w{0})",
+                    a.len()
+                )
+            }),
         ]
     })
 }
@@ -115,7 +131,9 @@ proptest! {
         values in prop::collection::vec(prop::option::of(text()), 4),
     ) {
         let mut schema = SchemaBuilder::new();
-        let compiled = Compiler::new(&mut schema).compile(&expression, &Env::event());
+        let files = crate::fixture::files();
+        let mut compiler = Compiler::new(&mut schema).with_files(&files);
+        let compiled = compiler.compile(&expression, &Env::event());
         let program = match compiled {
             Ok(program) => program,
             Err(error) => {

@@ -210,9 +210,18 @@ fn explanations_name_the_part_and_what_it_saw() {
     );
     check(
         "not (evt.Parsed.program == 'sshd')",
+        Some("not (evt.Parsed.program == 'sshd') is false (it is \"sshd\")"),
+    );
+    check(
+        "not (evt.Parsed.program == 'sshd' or evt.Meta.a == 'b')",
         Some(
-            "not (evt.Parsed.program == 'sshd') is false ((evt.Parsed.program == 'sshd') is true)",
+            "not (evt.Parsed.program == 'sshd' or evt.Meta.a == 'b') is false \
+             ((evt.Parsed.program == 'sshd' or evt.Meta.a == 'b') is true)",
         ),
+    );
+    check(
+        "evt.Parsed.program not in ['sshd']",
+        Some("evt.Parsed.program not in ['sshd'] is false (it is \"sshd\")"),
     );
     check(
         "evt.Unmarshaled.json.i > 9",

@@ -11,6 +11,28 @@ pub enum IntError {
     Range(i64),
 }
 
+/// Appends a number in decimal (Go's `strconv.Itoa`).
+pub fn append_decimal(number: i64, out: &mut Vec<u8>) {
+    append_int(number, 1, out);
+}
+
+/// Appends a number with at least `width` digits, sign not counted.
+pub(crate) fn append_int(number: i64, width: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut rest = number.unsigned_abs();
+    let mut at = digits.len();
+    while rest > 0 || at == digits.len() {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    at = at.min(digits.len() - width.min(digits.len()));
+    out.extend_from_slice(&digits[at..]);
+}
+
 /// Reads a decimal `int` (Go's `strconv.Atoi`): an optional sign and digits, nothing else.
 ///
 /// # Errors

@@ -171,6 +171,19 @@ fn what_is_not_printable_is_escaped_in_quotes() {
     }
 }
 
+#[test]
+fn integers_are_written_in_decimal() {
+    for number in [0, 7, -7, 10, 13_335, i64::MAX, i64::MIN] {
+        let mut text = Vec::new();
+        append_decimal(number, &mut text);
+        assert_eq!(String::from_utf8(text).unwrap(), number.to_string());
+    }
+    let mut text = Vec::new();
+    append_int(-5, 4, &mut text);
+    append_int(12_345, 4, &mut text);
+    assert_eq!(text, b"-000512345");
+}
+
 proptest! {
     #[test]
     fn shortest_texts_read_back(bits in any::<u64>()) {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{Layout, Time, recognise};
+use crate::strconv::append_int;
 
 static RFC3339: LazyLock<Layout> = LazyLock::new(|| Layout::compile("2006-01-02T15:04:05Z07:00"));
 
@@ -61,23 +62,6 @@ pub(super) fn append_offset(offset_secs: i32, minutes: bool, colon: bool, out: &
         }
         append_int(total % 60, 2, out);
     }
-}
-
-/// Appends a number with at least `width` digits, sign not counted.
-pub(super) fn append_int(number: i64, width: usize, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut rest = number.unsigned_abs();
-    let mut at = digits.len();
-    while rest > 0 || at == digits.len() {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-    }
-    if number < 0 {
-        out.push(b'-');
-    }
-    at = at.min(digits.len() - width.min(digits.len()));
-    out.extend_from_slice(&digits[at..]);
 }
 
 fn append_date_clock(time: &Time, between: u8, out: &mut Vec<u8>) {

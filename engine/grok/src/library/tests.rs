@@ -55,7 +55,7 @@ fn wrong_definitions_are_refused() {
         assert_eq!(error.to_string(), expected);
     };
     check(&mut library, "", "x", "grok pattern with an empty name");
-    check(&mut library, "A", "", "empty grok pattern \"A\"");
+    check(&mut library, "A", "", "grok pattern \"A\" is empty");
     check(
         &mut library,
         "A",

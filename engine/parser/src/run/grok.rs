@@ -2,11 +2,10 @@
 
 use overspill_event::{Span, TextField};
 use overspill_expr::{Program, Shape, Value};
-use overspill_golike::strconv::append_fixed6;
+use overspill_golike::strconv::{append_decimal, append_fixed6};
 
 use super::Run;
 use super::statics::Block;
-use crate::enrich::append_decimal;
 use crate::node::{Node, Subject};
 use crate::observe::{Observer, Step};
 use crate::outcome::Refusal;

@@ -2,10 +2,10 @@
 
 use overspill_event::Span;
 use overspill_expr::{EvalError, EventPart, List, Map, Part, Program, Shape, Value};
-use overspill_golike::strconv::append_fixed6;
+use overspill_golike::strconv::{append_decimal, append_fixed6};
 
 use super::Run;
-use crate::enrich::{append_decimal, enrich};
+use crate::enrich::enrich;
 use crate::method::Method;
 use crate::node::{Destination, Node, Static, StaticValue};
 use crate::observe::{Observer, Step};

@@ -4,6 +4,8 @@
 //! for each its name, the number of entries, and the entries from the least to the most recently
 //! used as key, value and end. Decoding hostile bytes gives an error, never a panic.
 
+use overspill_event::{ByteReader, Malformed, encode_bytes, encode_len};
+
 use super::StashSet;
 use crate::plan::ParserPlan;
 
@@ -17,6 +19,12 @@ pub struct StashDecodeError {
     pub what: &'static str,
     /// Where.
     pub at: usize,
+}
+
+impl From<Malformed> for StashDecodeError {
+    fn from(Malformed { what, at }: Malformed) -> Self {
+        Self { what, at }
+    }
 }
 
 impl StashSet {
@@ -44,22 +52,22 @@ impl StashSet {
     /// # Errors
     /// [`StashDecodeError`] when the bytes are cut short or are something else.
     pub fn decode(plan: &ParserPlan, bytes: &[u8]) -> Result<Self, StashDecodeError> {
-        let mut reader = Reader { bytes, at: 0 };
-        if reader.array::<1>()? != [VERSION] {
-            return Err(reader.error("unknown version"));
+        let mut reader = ByteReader::new(bytes);
+        if reader.byte()? != VERSION {
+            return Err(reader.error("unknown version").into());
         }
         let mut set = Self::new(plan);
-        let [is_dated] = reader.array()?;
+        let is_dated = reader.byte()?;
         let dated_ns = i64::from_le_bytes(reader.array()?);
         set.dated_ns = (is_dated == 1).then_some(dated_ns);
         set.default_ns = i64::from_le_bytes(reader.array()?);
-        for _ in 0..reader.len()? {
+        for _ in 0..reader.length()? {
             let name = reader.slice()?;
             let mut cache = set
                 .caches
                 .iter_mut()
                 .find(|(known, _)| known.as_bytes() == name);
-            for _ in 0..reader.len()? {
+            for _ in 0..reader.length()? {
                 let (key, value) = (reader.slice()?, reader.slice()?);
                 let expires_ns = i64::from_le_bytes(reader.array()?);
                 if let Some((_, cache)) = &mut cache {
@@ -67,57 +75,9 @@ impl StashSet {
                 }
             }
         }
-        if reader.at < bytes.len() {
-            return Err(reader.error("extra bytes"));
+        if !reader.is_at_end() {
+            return Err(reader.error("extra bytes").into());
         }
         Ok(set)
-    }
-}
-
-fn encode_len(len: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
-}
-
-fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    encode_len(bytes.len(), out);
-    out.extend_from_slice(bytes);
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn error(&self, what: &'static str) -> StashDecodeError {
-        StashDecodeError { what, at: self.at }
-    }
-
-    fn take(&mut self, len: usize) -> Result<&'a [u8], StashDecodeError> {
-        let end = self
-            .at
-            .checked_add(len)
-            .ok_or(self.error("overlong piece"))?;
-        let piece = self
-            .bytes
-            .get(self.at..end)
-            .ok_or(self.error("unexpected end"))?;
-        self.at = end;
-        Ok(piece)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], StashDecodeError> {
-        let error = self.error("unexpected end");
-        self.take(N)?.try_into().map_err(|_| error)
-    }
-
-    fn len(&mut self) -> Result<usize, StashDecodeError> {
-        let len = u32::from_le_bytes(self.array()?);
-        Ok(usize::try_from(len).unwrap_or(usize::MAX))
-    }
-
-    fn slice(&mut self) -> Result<&'a [u8], StashDecodeError> {
-        let len = self.len()?;
-        self.take(len)
     }
 }

@@ -1,7 +1,8 @@
 //! Writing a time in a layout.
 
 use super::{Element, Layout, OffsetForm, Pad};
-use crate::time::text::{append_int, append_offset, append_zone_name};
+use crate::strconv::append_int;
+use crate::time::text::{append_offset, append_zone_name};
 use crate::time::{Time, WallClock, month_name, weekday_name};
 
 impl Layout {

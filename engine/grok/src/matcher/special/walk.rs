@@ -89,7 +89,7 @@ pub(super) struct Walk<'a> {
     depth: u32,
 }
 
-/// How bytes are looked at: how many make one unit of work.
+/// How bytes are looked at: how many make one unit of work, as a power of two.
 #[derive(Debug, Clone, Copy)]
 enum Pace {
     /// By an automaton or a table.

@@ -1,0 +1,16 @@
+//! Jobs as their callers see them: partitions in, alerts and decisions out.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+mod batch;
+mod cap;
+mod clock;
+mod cluster;
+mod content;
+mod counters;
+mod ending;
+mod jobs;
+mod lines;
+mod reprocess;
+mod speculative;
+mod workers;
