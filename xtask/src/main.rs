@@ -26,7 +26,8 @@ cargo xtask COMMAND
   diff-crowdsec [--lines N] the same generated logs through Debian's crowdsec and through overspill:
                             compares the alerts
   bench [--lines N]         CPU a line of both on the same logs, in one run
-  fuzz [--seconds N]        every fuzz target for N seconds
+  fuzz [--seconds N] [--target NAME]
+                            every fuzz target, or one, for N seconds
 ";
 
 fn main() -> ExitCode {

@@ -11,7 +11,8 @@ fn hub(first: &str, scenario: &str) -> Dir {
     );
     dir.file("parsers/s00-raw/me/raw.yaml", raw);
     let date = "name: me/date\nstatics:\n- target: evt.StrTime\n  value: \
-                2026-03-10T06:00:00Z\n- method: ParseDate\n  expression: evt.StrTime\n";
+                2026-03-10T06:00:00Z\n- method: ParseDate\n  expression: evt.StrTime\n- target: \
+                MarshaledTime\n  expression: evt.Enriched.MarshaledTime\n";
     dir.file("parsers/s01-parse/me/date.yaml", date);
     let text = format!(
         "type: leaky\nname: me/many\ndescription: many\ncapacity: 2\nleakspeed: 10s\nlabels: \
@@ -81,6 +82,15 @@ fn stash_entries_that_leave_are_counted_and_said() {
         human.contains("3 stash entries that left a full cache"),
         "{human}"
     );
+}
+
+#[test]
+fn decisions_against_safe_addresses_are_counted_and_said() {
+    let source = "- meta: source_ip\n  expression: evt.Line.Raw\n";
+    let (counters, human) = replay(&hub(source, "filter: 'true'\n"), &"127.0.0.1\n".repeat(4));
+    let name = "decisions against an address that is never banned";
+    assert_eq!(counters["others"][name], 1, "{counters:#}");
+    assert!(human.contains(&format!("1 {name}")), "{human}");
 }
 
 #[test]
