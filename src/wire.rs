@@ -46,6 +46,7 @@ pub struct Input {
 pub fn settings(now: Time) -> Settings {
     Settings {
         mode: Mode::Replay,
+        gives_overflows: false,
         lateness_ns: 0,
         now,
         grace_ns: 0,

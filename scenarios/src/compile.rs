@@ -43,7 +43,8 @@ pub struct Options {
     pub strict: bool,
     /// Field names of an earlier load: they keep their numbers (hot reload, snapshots).
     pub schema: Option<Arc<Schema>>,
-    /// Grok by the regex engine alone: slow, and the measure for the other one.
+    /// Grok by the regex engine alone, and nothing prepared from data files: slow, and the measure
+    /// for the other way.
     pub reference: bool,
 }
 
@@ -124,7 +125,7 @@ pub fn compile(content: &Content, options: &Options) -> Result<Compiled, Compile
     }
     let loaded = files.finish(&mut report);
 
-    let mut shop = Shop::new(schema(options)?, options.reference);
+    let mut shop = Shop::new(schema(options)?, &loaded.files, options.reference);
     let library = patterns::library(&content.patterns, &mut report.findings);
     let parser_stages = nodes::stages(&mut parsers, library.clone(), &mut shop);
     let postoverflow_stages = nodes::stages(&mut postoverflows, library, &mut shop);

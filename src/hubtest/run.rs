@@ -205,6 +205,7 @@ fn run_with<R: Recorder + 'static>(
     let mut settings = wire::settings(now());
     // The log is replayed as CrowdSec does it: only an event of the same key ends a bucket.
     settings.grace_ns = i64::MAX;
+    settings.gives_overflows = true;
     let run = Run {
         plan: Arc::clone(&plan),
         settings,
@@ -218,7 +219,7 @@ fn run_with<R: Recorder + 'static>(
     let stats = run.run(|output| {
         if let Output::Overflow(record) = output {
             let mut event = Event::decode(&plan.schema, &record.event)?;
-            event.overflow = Some(Box::new(record.overflow));
+            event.overflow = Some(Box::new(Arc::unwrap_or_clone(record.overflow)));
             overflow(event);
         }
         Ok(())

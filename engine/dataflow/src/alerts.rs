@@ -5,11 +5,12 @@ use std::sync::Arc;
 use overspill_bucket::{Change, Overflow as Spilled};
 use overspill_decision::{AlertBuilder, AlertSpec, BuildError, Spill, fill_overflow_event};
 use overspill_event::{Event, Keep, Overflow, Position};
-use overspill_golike::time::Time;
+
 use overspill_matcher::{Outside, ScenarioPlan};
 use overspill_parser::{ParserState, parse};
 use serde::{Deserialize, Serialize};
 
+use crate::job::Settings;
 use crate::judge::time_of;
 use crate::plan::Plan;
 use crate::record::Recorder;
@@ -30,8 +31,9 @@ pub struct AlertRecord {
     /// Number of the scenario.
     pub scenario: u32,
     /// The overflow, after the post-overflow stages.
-    pub overflow: Overflow,
-    /// The overflow's event after those stages, encoded.
+    pub overflow: Arc<Overflow>,
+    /// The overflow's event after those stages, encoded, without the overflow; empty where nobody
+    /// asks for it.
     pub event: Vec<u8>,
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct AlertWorker {
     state: ParserState,
     recorder: Option<Arc<dyn Recorder>>,
     depth: u8,
+    gives_overflows: bool,
     event: Event,
     pub(crate) stats: Stats,
 }
@@ -51,16 +54,17 @@ pub(crate) struct AlertWorker {
 impl AlertWorker {
     pub(crate) fn new(
         plan: Arc<Plan>,
-        now: Time,
+        settings: &Settings,
         recorder: Option<Arc<dyn Recorder>>,
         depth: u8,
     ) -> Self {
         Self {
-            state: ParserState::new(&plan.postoverflows, now),
+            state: ParserState::new(&plan.postoverflows, settings.now),
             event: Event::new(Arc::clone(&plan.schema)),
             plan,
             recorder,
             depth,
+            gives_overflows: settings.gives_overflows,
             stats: Stats::default(),
         }
     }
@@ -97,15 +101,18 @@ impl AlertWorker {
         };
         fill_overflow_event(&mut self.event, overflow, position);
         self.postoverflow(scenario, position);
-        let mut event = Vec::new();
-        self.event.encode(
-            &Keep {
-                all: true,
-                ..Keep::default()
-            },
-            &mut event,
-        );
         let overflow = *self.event.overflow.take()?;
+        let is_poured_again = overflow.reprocess && !overflow.whitelisted && self.depth < DEPTH_MAX;
+        let mut event = Vec::new();
+        if is_poured_again || self.gives_overflows {
+            self.event.encode(
+                &Keep {
+                    all: true,
+                    ..Keep::default()
+                },
+                &mut event,
+            );
+        }
         if overflow.whitelisted {
             settle(&mut self.stats.overflows_whitelisted, change.diff);
         } else if overflow.reprocess && self.depth >= DEPTH_MAX {
@@ -117,7 +124,7 @@ impl AlertWorker {
             diff: change.diff,
             identity: spilled.identity,
             scenario: spilled.scenario.0,
-            overflow,
+            overflow: Arc::new(overflow),
             event,
         })
     }

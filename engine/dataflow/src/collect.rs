@@ -14,7 +14,7 @@ use overspill_golike::time::Time;
 
 use crate::alerts::AlertRecord;
 use crate::clock::complete_ns;
-use crate::job::{Mode, Progress};
+use crate::job::{Mode, Progress, Settings};
 use crate::plan::Plan;
 use crate::stats::{Stats, settle};
 
@@ -47,6 +47,7 @@ pub(crate) struct Collector {
     plan: Arc<Plan>,
     policy: Policy,
     mode: Mode,
+    gives_overflows: bool,
     log: DecisionLog,
     cursor: Cursor,
     waiting: BTreeMap<(i64, u32, u64, u32, u8), Vec<AlertRecord>>,
@@ -61,8 +62,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn new(
         plan: Arc<Plan>,
-        mode: Mode,
-        now: Time,
+        settings: &Settings,
         outputs: Option<Sender<Output>>,
         progress: Arc<Progress>,
     ) -> Self {
@@ -70,14 +70,15 @@ impl Collector {
         Self {
             policy: plan.policy.clone(),
             plan,
-            mode,
+            mode: settings.mode,
+            gives_overflows: settings.gives_overflows,
             cursor: log.head(),
             log,
             waiting: BTreeMap::new(),
             outputs,
             final_ns: i64::MIN,
             progress,
-            now,
+            now: settings.now,
             stats: Stats::default(),
         }
     }
@@ -116,13 +117,16 @@ impl Collector {
 
     fn decide(&mut self, record: AlertRecord) {
         let diff = record.diff;
-        let is_whitelisted = record.overflow.whitelisted;
-        let alerts = if is_whitelisted {
-            Vec::new()
+        let overflow = Arc::clone(&record.overflow);
+        if self.gives_overflows {
+            self.give(Output::Overflow(Box::new(record)));
         } else {
-            record.overflow.alerts.clone()
+            drop(record);
+        }
+        let alerts = match overflow.whitelisted {
+            true => Vec::new(),
+            false => Arc::unwrap_or_clone(overflow).alerts,
         };
-        self.give(Output::Overflow(Box::new(record)));
         for mut alert in alerts {
             match self
                 .policy

@@ -155,7 +155,7 @@ fn alerts<'s>(
     depth: u8,
     stats: &Shared,
 ) -> Stream<'s, u64, Vec<AlertRecord>> {
-    let mut worker = AlertWorker::new(Arc::clone(plan), settings.now, recorder, depth);
+    let mut worker = AlertWorker::new(Arc::clone(plan), settings, recorder, depth);
     let stats = Rc::clone(stats);
     spilled.unary_frontier::<CapacityContainerBuilder<Vec<AlertRecord>>, _, _, _>(
         Pipeline,
@@ -228,13 +228,7 @@ fn collect<'s>(
     let index = alerts.scope().worker().index();
     // Only worker 0 gives; the others must not keep the channel open.
     let outputs = outputs.filter(|_| index == 0);
-    let mut collector = Collector::new(
-        Arc::clone(plan),
-        settings.mode,
-        settings.now,
-        outputs,
-        Arc::clone(progress),
-    );
+    let mut collector = Collector::new(Arc::clone(plan), settings, outputs, Arc::clone(progress));
     let stats = Rc::clone(stats);
     alerts
         .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(

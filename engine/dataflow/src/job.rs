@@ -53,6 +53,8 @@ pub struct Settings {
     pub now: Time,
     /// Grace of the second expiry rule (`docs/adr/0007`); `i64::MAX` switches that rule off.
     pub grace_ns: i64,
+    /// Whether [`Output::Overflow`] is given, whose events cost as much again as the alerts.
+    pub gives_overflows: bool,
     /// Most live buckets in all key groups together.
     pub buckets_max: usize,
     /// Most bytes of retained events in all key groups together.

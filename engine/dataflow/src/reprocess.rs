@@ -77,7 +77,7 @@ impl Reprocessor {
         {
             let (n, record) = entry.remove();
             if n > 0 {
-                self.pour(&record);
+                self.pour(record);
             }
             if self.batch.is_full() {
                 give(&mut self.batch);
@@ -95,7 +95,7 @@ impl Reprocessor {
         self.stats.count_matches(&self.matches);
     }
 
-    fn pour(&mut self, record: &AlertRecord) {
+    fn pour(&mut self, record: AlertRecord) {
         let mut event = match Event::decode(&self.plan.schema, &record.event) {
             Ok(event) => event,
             // The bytes are our own, so this is a defect of ours.
@@ -108,7 +108,8 @@ impl Reprocessor {
         };
         self.stats.reprocessed += 1;
         let time = record.overflow.time;
-        event.overflow = Some(Box::new(record.overflow.clone()));
+        let (eff_ns, partition, offset, seq) = record.order;
+        event.overflow = Some(Box::new(Arc::unwrap_or_clone(record.overflow)));
         self.hits.clear();
         let mut outside = Outside {
             stash: &mut NoStash,
@@ -129,7 +130,6 @@ impl Reprocessor {
                 counts.or_default().0 += 1;
             }
         }
-        let (eff_ns, partition, offset, seq) = record.order;
         let position = Position { partition, offset };
         let order = (eff_ns, position, seq << RANK_BITS);
         heads(

@@ -158,10 +158,21 @@ impl Profiles {
         services: &Services,
         now: Time,
     ) -> Result<Vec<Notice>, ProfileError> {
+        let mut shared = Arc::new(std::mem::take(alert));
+        let notices = self.notices(&mut shared, services, now);
+        *alert = Arc::unwrap_or_clone(shared);
+        notices
+    }
+
+    fn notices(
+        &self,
+        alert: &mut Arc<Alert>,
+        services: &Services,
+        now: Time,
+    ) -> Result<Vec<Notice>, ProfileError> {
         let mut notices = Vec::new();
-        let mut shared = Arc::new(alert.clone());
         for profile in &self.profiles {
-            let said = profile.evaluate(&shared, services, now);
+            let said = profile.evaluate(alert, services, now);
             let mut matched = said.matched;
             let mut is_last = profile.on_success == OnSuccess::Break;
             if let Some((filter, source)) = said.error {
@@ -187,14 +198,13 @@ impl Profiles {
                 continue;
             }
             if alert.decisions.is_empty() && !said.decisions.is_empty() {
-                alert.decisions = said.decisions;
-                shared = Arc::new(alert.clone());
+                Arc::make_mut(alert).decisions = said.decisions;
             }
             if !profile.notifications.is_empty() {
                 notices.push(Notice {
                     profile: Arc::clone(&profile.name),
                     plugins: profile.notifications.clone(),
-                    alert: Arc::clone(&shared),
+                    alert: Arc::clone(alert),
                 });
             }
             if is_last {

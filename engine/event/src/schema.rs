@@ -1,7 +1,8 @@
 //! Field names interned to slot numbers: the table every compiled expression and node refers to.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 /// Which of an event's string maps a field belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +17,9 @@ pub enum FieldMap {
     /// `evt.Line.Labels`: labels of the acquisition block.
     Labels,
 }
+
+/// Names to slots, by map. Names come from content, so a plain hash will do.
+type Slots = [FxHashMap<Arc<str>, Slot>; 4];
 
 /// The number of one interned field: an index into an event's spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +47,7 @@ pub struct SchemaFull {
 /// Collects field names while content is compiled; [`SchemaBuilder::freeze`] ends that.
 #[derive(Debug, Default, Clone)]
 pub struct SchemaBuilder {
-    slots: HashMap<FieldMap, HashMap<Arc<str>, Slot>>,
+    slots: Slots,
     fields: Vec<(FieldMap, Arc<str>)>,
 }
 
@@ -70,7 +74,7 @@ impl SchemaBuilder {
     /// # Errors
     /// [`SchemaFull`] when there is no number left.
     pub fn intern(&mut self, map: FieldMap, name: &str) -> Result<Slot, SchemaFull> {
-        if let Some(slot) = self.slots.get(&map).and_then(|names| names.get(name)) {
+        if let Some(slot) = self.slots[map as usize].get(name) {
             return Ok(*slot);
         }
         let number = match u16::try_from(self.fields.len()) {
@@ -84,14 +88,14 @@ impl SchemaBuilder {
         let name: Arc<str> = Arc::from(name);
         let slot = Slot(number);
         self.fields.push((map, Arc::clone(&name)));
-        self.slots.entry(map).or_default().insert(name, slot);
+        self.slots[map as usize].insert(name, slot);
         Ok(slot)
     }
 
     /// The slot of a field if it was interned.
     #[must_use]
     pub fn get(&self, map: FieldMap, name: &str) -> Option<Slot> {
-        self.slots.get(&map)?.get(name).copied()
+        self.slots[map as usize].get(name).copied()
     }
 
     /// Ends interning. The same calls in the same order give the same numbers.
@@ -114,7 +118,7 @@ impl SchemaBuilder {
 /// The frozen table: slots to names and back.
 #[derive(Debug, Default)]
 pub struct Schema {
-    slots: HashMap<FieldMap, HashMap<Arc<str>, Slot>>,
+    slots: Slots,
     fields: Vec<(FieldMap, Arc<str>)>,
     /// Position of each slot in (map, name) order.
     ranks: Vec<u16>,
@@ -137,7 +141,7 @@ impl Schema {
     #[must_use]
     pub fn slot(&self, map: FieldMap, name: &[u8]) -> Option<Slot> {
         let name = std::str::from_utf8(name).ok()?;
-        self.slots.get(&map)?.get(name).copied()
+        self.slots[map as usize].get(name).copied()
     }
 
     /// The name of a field.

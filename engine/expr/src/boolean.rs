@@ -124,6 +124,8 @@ pub enum Test {
     EndsWith(Bytes),
     /// Matched by this regex.
     Matches(Arc<Regex>),
+    /// Matched by one of these.
+    MatchesAny(Arc<[Regex]>),
     /// Equal to a line of this file: `x in File('f')`, `any(File('f'), x == #)`.
     AnyEq(FileRef),
     /// Contains a line of this file: `any(File('f'), x contains #)`.

@@ -7,7 +7,7 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use overspill_event::Event;
-use overspill_expr::{Bool, FieldRef, StrTest, Test, TextStep};
+use overspill_expr::{Bool, FieldRef, Regex, StrTest, Test, TextStep};
 use rustc_hash::FxHashMap;
 
 use crate::dims::{Dims, walk};
@@ -170,9 +170,11 @@ fn literals(test: &StrTest) -> Option<Vec<Literal>> {
         | Test::AnyEq(file)
         | Test::AnyStartsWith(file)
         | Test::AnyEndsWith(file) => file.lines()?,
-        // None at all means that none is known, not that none matches.
-        Test::Matches(regex) => Some(regex.required_literals().collect::<Vec<_>>())
-            .filter(|literals| !literals.is_empty())?,
+        Test::Matches(regex) => of_regex(regex)?,
+        Test::MatchesAny(regexes) => {
+            let of_each: Option<Vec<_>> = regexes.iter().map(of_regex).collect();
+            of_each?.concat()
+        }
         _ => return None,
     };
     let usable = |text: &&[u8]| text.len() >= LITERAL_MIN && text.is_ascii();
@@ -182,6 +184,12 @@ fn literals(test: &StrTest) -> Option<Vec<Literal>> {
             .map(|text| (field, text.to_ascii_lowercase()))
             .collect()
     })
+}
+
+/// None at all means that none is known, not that none matches.
+fn of_regex(regex: &Regex) -> Option<Vec<&[u8]>> {
+    let literals: Vec<&[u8]> = regex.required_literals().collect();
+    (!literals.is_empty()).then_some(literals)
 }
 
 #[derive(Debug)]

@@ -108,9 +108,9 @@ pub(crate) struct Cache {
 /// The answers of one stage.
 #[derive(Debug, Default)]
 struct Known {
-    by_key: FxHashMap<Box<[u8]>, Candidates>,
+    by_key: FxHashMap<Arc<[u8]>, Candidates>,
     /// The answer before: lines of one program come in a row.
-    last: Option<(Box<[u8]>, Candidates)>,
+    last: Option<(Arc<[u8]>, Candidates)>,
 }
 
 impl Cache {
@@ -143,7 +143,7 @@ impl Cache {
         let known = known?;
         let (key, candidates) = known.by_key.get_key_value(self.key.as_slice())?;
         let candidates = Arc::clone(candidates);
-        known.last = Some((key.clone(), Arc::clone(&candidates)));
+        known.last = Some((Arc::clone(key), Arc::clone(&candidates)));
         Some(candidates)
     }
 

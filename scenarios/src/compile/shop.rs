@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use overspill_event::{FieldMap, SchemaBuilder, SchemaFull, Slot};
-use overspill_expr::{CompileError, Compiler, Env, Program};
+use overspill_expr::{CompileError, Compiler, DataFiles, Env, Program};
 use overspill_grok::Engine;
 
 use crate::diagnostic::SourceFile;
@@ -37,11 +37,13 @@ impl Place {
 pub(super) struct Shop {
     pub(super) engine: Engine,
     pub(super) schema: SchemaBuilder,
+    /// What expressions are prepared with; none where the slow way is wanted.
+    files: Option<Arc<DataFiles>>,
     programs: HashMap<(Place, Arc<str>), Result<Program, CompileError>>,
 }
 
 impl Shop {
-    pub(super) fn new(schema: SchemaBuilder, reference: bool) -> Self {
+    pub(super) fn new(schema: SchemaBuilder, files: &Arc<DataFiles>, reference: bool) -> Self {
         let engine = if reference {
             Engine::Reference
         } else {
@@ -50,6 +52,7 @@ impl Shop {
         Self {
             engine,
             schema,
+            files: (!reference).then(|| Arc::clone(files)),
             programs: HashMap::new(),
         }
     }
@@ -68,11 +71,18 @@ impl Shop {
     ) -> Option<Program> {
         let key = (place, Arc::clone(&text.value));
         let Self {
-            schema, programs, ..
+            schema,
+            programs,
+            files,
+            ..
         } = self;
-        let compiled = programs
-            .entry(key)
-            .or_insert_with(|| Compiler::new(schema).compile(&text.value, &place.env()));
+        let compiled = programs.entry(key).or_insert_with(|| {
+            let mut compiler = Compiler::new(schema);
+            if let Some(files) = files {
+                compiler = compiler.with_files(files);
+            }
+            compiler.compile(&text.value, &place.env())
+        });
         match compiled {
             Ok(program) => Some(program.clone()),
             Err(error) => {

@@ -29,6 +29,7 @@ fn settings(mode: Mode) -> Settings {
         lateness_ns: 0,
         now: Time::ZERO,
         grace_ns: 0,
+        gives_overflows: false,
         buckets_max: 1 << 20,
         evidence_bytes_max: 1 << 30,
         stop: Arc::new(AtomicBool::new(false)),

@@ -57,6 +57,7 @@ impl How {
             lateness_ns: self.lateness_ns,
             now: Time::from_unix_ns(1_735_725_600_000_000_000),
             grace_ns: self.grace_ns,
+            gives_overflows: true,
             buckets_max: self.buckets_max,
             evidence_bytes_max: 1 << 30,
             stop: Arc::new(AtomicBool::new(false)),

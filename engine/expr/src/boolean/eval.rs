@@ -108,6 +108,7 @@ impl Test {
             Self::StartsWith(part) => text.starts_with(part),
             Self::EndsWith(part) => text.ends_with(part),
             Self::Matches(regex) => regex.is_match(text),
+            Self::MatchesAny(regexes) => regexes.iter().any(|regex| regex.is_match(text)),
             Self::AnyEq(file) => services.any_line(file, LineTest::Eq, text),
             Self::AnyContains(file) => services.any_line(file, LineTest::Contains, text),
             Self::AnyStartsWith(file) => services.any_line(file, LineTest::StartsWith, text),

@@ -10,6 +10,7 @@ use crate::boolean::{
 use crate::calls::{Effect, run_constant};
 use crate::code::{Code, EventMethod, Loop, LoopKind, Node, PlainField, TextTest, reads_of};
 use crate::files::DataFiles;
+use crate::regex::Regex;
 use crate::types::Ty;
 use crate::value::{Bytes, Value};
 
@@ -191,44 +192,57 @@ impl<'a> Finder<'a> {
                 .collect();
             return Some(joined(false, items?));
         }
-        let (field, line, kind) = match &body.code {
-            Code::TextTest(kind, sides) => (&sides[0], &sides[1], Some(*kind)),
-            Code::Equal(false, sides) if self.line_transform(&sides[1]).is_some() => {
-                (&sides[0], &sides[1], None)
+        let known = |transform| self.lines_of(Arc::clone(name), transform);
+        let (field, test) = match &body.code {
+            Code::Equal(false, sides) => {
+                let [left, right] = &**sides;
+                match (self.line_transform(right), self.line_transform(left)) {
+                    (Some(transform), _) => (left, Test::AnyEq(known(transform))),
+                    (None, transform) => (right, Test::AnyEq(known(transform?))),
+                }
             }
-            Code::Equal(false, sides) => (&sides[1], &sides[0], None),
+            Code::TextTest(kind, sides) => {
+                let [field, line] = &**sides;
+                let test = match (self.line_transform(line), kind) {
+                    (Some(transform), TextTest::Contains) => Test::AnyContains(known(transform)),
+                    (Some(transform), TextTest::StartsWith) => {
+                        Test::AnyStartsWith(known(transform))
+                    }
+                    (Some(transform), TextTest::EndsWith) => Test::AnyEndsWith(known(transform)),
+                    (None, TextTest::Contains) => {
+                        Test::ContainsAny(texts_of_lines(line, &known(Transform::NONE))?.into())
+                    }
+                    (None, _) => return None,
+                };
+                (field, test)
+            }
+            // One that does not compile stays an error at run time.
+            Code::MatchesComputed(sides) => {
+                let [field, line] = &**sides;
+                let texts = texts_of_lines(line, &known(Transform::NONE))?;
+                if texts.len() > REGEXES_MAX {
+                    return None;
+                }
+                let regexes: Option<Arc<[Regex]>> =
+                    texts.iter().map(|text| Regex::compile(text).ok()).collect();
+                (field, Test::MatchesAny(regexes?))
+            }
             _ => return None,
-        };
-        let file = self.lines_of(Arc::clone(name), self.line_transform(line)?);
-        let test = match kind {
-            None => Test::AnyEq(file),
-            Some(TextTest::Contains) => Test::AnyContains(file),
-            Some(TextTest::StartsWith) => Test::AnyStartsWith(file),
-            Some(TextTest::EndsWith) => Test::AnyEndsWith(file),
         };
         Some(str_test(self.subject(field)?, test))
     }
 
-    /// `any(File('f'), x contains g(#) ? y : false)`: nothing happens unless `x` contains the text
-    /// that `g` makes of some line, so a test for these texts goes first.
+    /// `any(File('f'), p ? y : false)`: nothing happens unless some line passes `p`, so that test
+    /// goes first.
     fn loop_gate(&self, node: &Node, one: &'a Loop) -> Option<Bool> {
         let Code::Cond(parts) = &one.body.as_ref()?.code else {
             return None;
         };
         let [condition, _, otherwise] = &**parts;
-        let Code::TextTest(TextTest::Contains, sides) = &condition.code else {
+        if one.kind != LoopKind::Any || otherwise.constant_bool() != Some(false) {
             return None;
-        };
-        let is_quiet = one.kind == LoopKind::Any && otherwise.constant_bool() == Some(false);
-        let subject = self.subject(&sides[0]).filter(|_| is_quiet)?;
-        let lines = self
-            .lines_of(file_name(&one.list)?, Transform::NONE)
-            .lines?;
-        let texts: Option<Vec<Bytes>> = lines
-            .iter()
-            .map(|line| text_of_line(&sides[1], line))
-            .collect();
-        let gate = str_test(subject, Test::ContainsAny(texts?.into()));
+        }
+        let gate = self.line_test(&file_name(&one.list)?, condition)?;
         Some(joined(true, [gate, self.general(node)]))
     }
 
@@ -335,11 +349,22 @@ fn file_name(node: &Node) -> Option<Arc<str>> {
     (helper.name == "File").then(|| name.into())
 }
 
-/// What a pure helper on the line of a file and constants makes of a line; `None` when it is none,
-/// fails, or gives no text.
-fn text_of_line(node: &Node, line: &Bytes) -> Option<Bytes> {
-    let Code::Helper(helper, args) = &node.code else {
+/// What a node makes of each line of a file: the line itself, or what a pure helper makes of it and
+/// constants. `None` when it is something else, the lines are not known or too many, or a helper
+/// fails or gives no text.
+fn texts_of_lines(node: &Node, file: &FileRef) -> Option<Vec<Bytes>> {
+    let lines = file.lines.as_ref()?;
+    if lines.len() > LINES_MAX {
         return None;
+    }
+    lines.iter().map(|line| text_of_line(node, line)).collect()
+}
+
+fn text_of_line(node: &Node, line: &Bytes) -> Option<Bytes> {
+    let (helper, args) = match &node.code {
+        Code::Element => return Some(Bytes::clone(line)),
+        Code::Helper(helper, args) => (helper, args),
+        _ => return None,
     };
     if helper.effect != Effect::Pure || helper.reads_files {
         return None;
@@ -374,6 +399,11 @@ fn joined(is_and: bool, items: impl IntoIterator<Item = Bool>) -> Bool {
         Bool::Or(flat.into())
     }
 }
+
+/// Longest file whose lines are worked through at load for one expression.
+const LINES_MAX: usize = 10_000;
+/// Most lines that are compiled as regexes at load; of more, those in use are kept compiled.
+const REGEXES_MAX: usize = 256;
 
 /// Most declarations that are looked through, and the largest value of one, in nodes. Each part
 /// that is left to the general evaluator gets a copy of those it uses.

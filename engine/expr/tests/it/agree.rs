@@ -77,11 +77,13 @@ fn atom() -> impl Strategy<Value = String> {
             }
         ),
         1 => subject().prop_map(|s| format!("{s} matches '(?i)^(root|a.b)$'")),
-        2 => (every, subject(), file_op, line.clone())
+        2 => (every.clone(), subject(), file_op, line.clone())
             .prop_map(|(f, s, op, l)| format!("{f}(File('words.txt'), {{{s} {op} {l}}})")),
         1 => (subject(), subject(), line.clone()).prop_map(|(s, t, l)| {
             format!("any(File('words.txt'), {{{s} contains {l} ? {t} endsWith # : false}})")
         }),
+        1 => (every.clone(), subject(), line.clone())
+            .prop_map(|(f, s, l)| format!("{f}(File('words.txt'), {{{s} matches {l}}})")),
         1 => subject().prop_map(|s| format!("{s} in File('words.txt')")),
         1 => subject().prop_map(|s| format!("RegexpInFile({s}, 'agents.txt')")),
         1 => subject().prop_map(|s| format!("{s} == nil")),
