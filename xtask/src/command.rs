@@ -21,7 +21,6 @@ pub(crate) fn value<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
 /// Runs a program in the repository's root; fails if it fails.
 pub(crate) fn step(title: &str, program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
     println!("\n== {title}: {program} {}", args.join(" "));
-    #[expect(clippy::disallowed_methods, reason = "times a build step")]
     let started = Instant::now();
     let status = Command::new(program)
         .args(args)

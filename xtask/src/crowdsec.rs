@@ -209,7 +209,8 @@ fn fetch(dir: &Path, package: &Path) -> Result<()> {
         Ok(status.success())
     };
     let get = "apt-get download -q crowdsec >/dev/null";
-    if !shell(get)? && !(shell("apt-get update -q >/dev/null")? && shell(get)?) {
+    let is_fetched = shell(get)? || (shell("apt-get update -q >/dev/null")? && shell(get)?);
+    if !is_fetched {
         bail!("cannot fetch Debian's crowdsec package");
     }
     fs::create_dir_all(package)?;
