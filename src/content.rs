@@ -1,11 +1,12 @@
 //! Content into a plan: what the flags name is found, compiled, and made ready to run.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use overspill_dataflow::Plan;
-use overspill_decision::{AlertBuilder, AlertContext, Allowlist, Policy, SafeList};
+use overspill_decision::{AlertBuilder, AlertContext, AllowEntry, Allowlist, Policy, SafeList};
 use overspill_expr::Services;
 use overspill_matcher::{Keyer, Rules};
 use overspill_scenarios::{
@@ -65,8 +66,59 @@ pub fn load(args: &ContentArgs) -> Result<Engine> {
         bail!("no parser and no scenario was loaded");
     }
     engine.warnings.extend(no_profiles(&engine));
+    if let Some(path) = &args.allowlist {
+        engine.plan.policy.allowlist = allowlist(path)?;
+    }
     Ok(engine)
 }
+
+/// Longest file of an allowlist.
+const ALLOWLIST_BYTES_MAX: u64 = 64 << 20;
+
+/// The addresses and ranges of a file: one a line, `#` begins a comment.
+///
+/// # Errors
+/// When the file cannot be read, or names something that is neither; all such lines are named.
+fn allowlist(path: &Path) -> Result<Allowlist> {
+    let shown = path.display();
+    let file = std::fs::File::open(path).with_context(|| format!("--allowlist {shown}"))?;
+    let mut text = String::new();
+    file.take(ALLOWLIST_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .with_context(|| format!("--allowlist {shown}"))?;
+    if text.len() as u64 > ALLOWLIST_BYTES_MAX {
+        bail!("--allowlist {shown}: longer than {ALLOWLIST_BYTES_MAX} bytes");
+    }
+    let list: Arc<str> = Arc::from(&*shown.to_string());
+    let mut allowlist = Allowlist::new();
+    let mut wrong = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let (value, comment) = line.split_once('#').unwrap_or((line, ""));
+        if value.trim().is_empty() {
+            continue;
+        }
+        let entry = AllowEntry {
+            list: Arc::clone(&list),
+            comment: Arc::from(comment.trim()),
+            expires_ns: None,
+        };
+        if let Err(error) = allowlist.insert(value.trim(), entry) {
+            wrong.push(format!("{shown}:{}: {error}", number + 1));
+        }
+    }
+    if !wrong.is_empty() {
+        let n_more = wrong.len().saturating_sub(ERRORS_MAX);
+        wrong.truncate(ERRORS_MAX);
+        if n_more > 0 {
+            wrong.push(format!("... and {n_more} more lines"));
+        }
+        bail!("{}", wrong.join("\n"));
+    }
+    Ok(allowlist)
+}
+
+/// Lines of an allowlist that are named before the rest is only counted.
+const ERRORS_MAX: usize = 20;
 
 /// Without profiles no alert leads to a decision, which is easily taken for a quiet log.
 pub(crate) fn no_profiles(engine: &Engine) -> Option<String> {

@@ -119,6 +119,9 @@ pub struct ContentArgs {
     /// Profiles that turn alerts into decisions.
     #[arg(long, value_name = "FILE")]
     pub profiles: Option<PathBuf>,
+    /// Addresses and ranges that nothing is decided against: one a line, `#` begins a comment.
+    #[arg(long, value_name = "FILE")]
+    pub allowlist: Option<PathBuf>,
     /// Fail if any item was refused (exit code 3).
     #[arg(long)]
     pub strict: bool,

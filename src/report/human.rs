@@ -151,6 +151,10 @@ pub fn troubles(stats: &Stats, style: &Style) -> String {
         "parsed lines had no usable time and were not counted by buckets",
     );
     say(stats.clamped, "lines were older than those before them");
+    say(
+        stats.moved_on,
+        "times the time of a log was moved on, because too many lines had one time",
+    );
     say(stats.truncated, "events grew past their limit and were cut");
     say(
         stats.filter_errors,

@@ -14,7 +14,7 @@ use crate::translate::{TranslateError, translate_groups};
 use crate::{hir, literal, utf8};
 
 /// Largest compiled regex, in bytes of its automaton.
-const SIZE_LIMIT: usize = 64 << 20;
+const SIZE_LIMIT: usize = 16 << 20;
 
 /// Compiles a pattern written for Go's `regexp` package.
 pub fn compile_go(pattern: &str) -> Result<GoRegex, GoRegexError> {

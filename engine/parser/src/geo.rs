@@ -14,8 +14,9 @@ use overspill_golike::strconv::{append_decimal, append_fixed6};
 
 use crate::method::{EngineSlots, Method};
 
-/// Texts that are remembered for each method; all are forgotten when it is full.
-const REMEMBERED_MAX: usize = 8_192;
+/// Texts that are remembered for each method; all are forgotten when it is full. Every partition
+/// has its own: about 600 kB at most.
+pub(crate) const REMEMBERED_MAX: usize = 1_024;
 /// Longest text that is remembered: addresses are shorter.
 const TEXT_MAX: usize = 64;
 
@@ -37,12 +38,16 @@ pub(crate) struct GeoMemo {
 
 impl std::fmt::Debug for GeoMemo {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let n = self.city.len() + self.asn.len() + self.range.len();
-        write!(out, "GeoMemo({n} answers)")
+        write!(out, "GeoMemo({} answers)", self.len())
     }
 }
 
 impl GeoMemo {
+    /// How many answers are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.city.len() + self.asn.len() + self.range.len()
+    }
+
     /// Writes what a GeoIP method answers for a text to the event. Gives `false` when it has no
     /// answer: the text is no address, or the database has no record of it.
     pub(crate) fn enrich(

@@ -144,3 +144,34 @@ fn strict_makes_what_was_refused_an_exit_code() {
     let check = ["config", "check", "--hub", &root, "--all"];
     assert_eq!((run(&check).code, strict(&check)), (Some(1), Some(3)));
 }
+
+#[test]
+fn nothing_is_decided_against_an_allowlisted_address() {
+    let dir = Dir::new();
+    dir.file(
+        "allow.txt",
+        "# ours\n45.189.125.4 # the office\n\n5.0.152.0/24\n",
+    );
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/sample/access.log");
+    let list = dir.path("allow.txt");
+    let args = ["replay", sample, "--type", "nginx", "-o", "json"];
+    let all = run(&args).json();
+    let ran = run(&[&args[..], &["--allowlist", &list]].concat());
+    ran.is(0, "", "");
+    let some = ran.json();
+    let count = |document: &serde_json::Value| document["alerts"].as_array().unwrap().len();
+    assert_eq!(count(&some), count(&all) - 2);
+    assert_eq!(some["counters"]["others"]["alerts allowlisted"], 2);
+    assert!(!ran.out.contains("45.189.125.4"), "{}", ran.out);
+}
+
+#[test]
+fn a_wrong_line_of_an_allowlist_is_named() {
+    let dir = Dir::new();
+    dir.file("allow.txt", "192.0.2.1\nexample.com\n192.0.2.0/33\n");
+    let list = dir.path("allow.txt");
+    let args = ["replay", "-", "--type", "nginx", "--allowlist", &list];
+    let ran = run(&args);
+    ran.is(1, "", "allow.txt:2: `example.com` is neither");
+    ran.is(1, "", "allow.txt:3: `192.0.2.0/33` is neither");
+}

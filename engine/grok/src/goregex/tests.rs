@@ -51,10 +51,11 @@ fn wrong_patterns_are_refused_and_large_ones_bounded() {
         compile_go("a(").unwrap_err().to_string(),
         "invalid regex \"a(\""
     );
-    assert!(compile_go(r"(?:\pL{1000}){1}").is_ok());
-    let large = r"\pL{1000}".repeat(200);
+    assert!(compile_go(r"(?:\pL{100}){1}").is_ok());
+    assert!(compile_go(r"[a-z0-9]{1000}").is_ok());
+    let large = r"\pL{1000}";
     assert!(matches!(
-        compile_go(&large),
+        compile_go(large),
         Err(GoRegexError::TooLarge { .. })
     ));
 }

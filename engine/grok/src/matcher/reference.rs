@@ -10,8 +10,9 @@ use super::GrokError;
 use super::scratch::{Scratch, UNSET};
 use crate::utf8::as_re2_reads;
 
-/// Largest automaton of one pattern; RE2's limit of 128 MiB covers two such automata.
-const SIZE_LIMIT: usize = 64 << 20;
+/// Largest automaton of one pattern. RE2 allows more, which no pattern in use needs and a hostile
+/// one turns into seconds of compiling.
+const SIZE_LIMIT: usize = 16 << 20;
 
 /// Most memory of a pattern's lazily built automaton, per worker.
 const LAZY_LIMIT: usize = 1 << 20;

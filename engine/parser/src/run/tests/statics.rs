@@ -274,6 +274,29 @@ fn addresses_are_enriched_with_what_the_databases_say() {
 }
 
 #[test]
+fn what_is_remembered_of_addresses_is_bounded_and_changes_nothing() {
+    let all = node("a")
+        .set("method.GeoIpASN", "evt.Line.Raw")
+        .set("method.IpToRange", "evt.Line.Raw");
+    let mut bench = Bench::new(&[("s00", vec![all])]);
+    bench.services.geo = Arc::new(Known);
+    for n in 0..3_000 {
+        if n % 700 == 0 {
+            check_enriched(
+                &mut bench,
+                "1.1.1.1",
+                "ASNNumber=13335 ASNOrg=Some Net ASNumber=13335 SourceRange=1.1.1.0/24",
+            );
+        }
+        let other = format!("10.0.{}.{}", n / 256, n % 256);
+        check_enriched(&mut bench, &other, "ASNNumber=0 ASNOrg= ASNumber=0");
+        bench.line("no address");
+    }
+    assert_eq!(bench.state.counts().method_errors, 3_000);
+    assert!(bench.state.geo.len() <= 2 * crate::geo::REMEMBERED_MAX);
+}
+
+#[test]
 fn the_json_of_a_line_is_merged_into_the_tree_and_other_lines_leave_it() {
     let unmarshal = node("a")
         .set("method.UnmarshalJSON", "=x")
