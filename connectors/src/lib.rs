@@ -1,7 +1,7 @@
 //! Where lines come from.
 //!
 //! A source is one module behind the contract of [`Source`]. Sources know nothing of the dataflow
-//! that reads them; whoever joins both pumps batches from one into the other. Present: [`file`]
+//! that reads them; whoever joins both pumps batches from one into the other. Present: [`mod@file`]
 //! (plain, gzip, zstd, globs, directories, standard input) for replays, and [`memory`] for tests.
 
 pub mod file;

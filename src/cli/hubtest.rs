@@ -195,6 +195,7 @@ fn show_coverage(
         parts.push(("scenarios", coverage::scenarios(hub)?));
     }
     let mut out = String::new();
+    let mut document = serde_json::Map::new();
     for (title, items) in &parts {
         let percent = coverage::percent(items);
         if only_percent {
@@ -204,10 +205,8 @@ fn show_coverage(
                 .iter()
                 .map(|item| json!({ "name": item.name, "tests": item.n_assertions }))
                 .collect();
-            out.push_str(&format!(
-                "{:#}\n",
-                json!({ *title: items, "percent": percent })
-            ));
+            let part = json!({ "items": items, "percent": percent });
+            document.insert((*title).to_owned(), part);
         } else {
             let mut table = Table::new(&["assertions", "item"]);
             for item in items {
@@ -216,6 +215,9 @@ fn show_coverage(
             out.push_str(&table.render(style));
             out.push_str(&format!("  {title}: {percent} %\n"));
         }
+    }
+    if !document.is_empty() {
+        out = format!("{:#}\n", serde_json::Value::Object(document));
     }
     print(&out)?;
     Ok(Exit::Done)

@@ -219,6 +219,8 @@ impl Stats {
     pub(crate) fn count_matches(&mut self, state: &MatchState) {
         let named = [
             (GROUP_NO_TEXT, state.n_groupby_not_text),
+            ("errors of `distinct`", state.n_distinct_failed),
+            ("errors of `cancel_on`", state.n_cancel_failed),
             (
                 "events whose kind the filter index did not remember",
                 state.n_unremembered,

@@ -214,8 +214,8 @@ impl Program {
         }
     }
 
-    /// Why a boolean expression is false: the source text of the first part that decided it and
-    /// the value it saw. `None` when it is not false.
+    /// Why a boolean expression does not hold: the source text of the first part that decided it
+    /// and the value it saw; or that it fails, or gives no boolean. `None` when it is true.
     #[must_use]
     pub fn explain_false(&self, cx: &mut Context<'_>) -> Option<String> {
         explain::explain_false(self, cx)

@@ -81,6 +81,10 @@ pub struct MatchState {
     group_text: Vec<u8>,
     /// Groupby expressions that gave no string.
     pub n_groupby_not_text: u64,
+    /// `distinct` expressions that raised an error: the pour counts as one without a value.
+    pub n_distinct_failed: u64,
+    /// `cancel_on` expressions that raised an error: the bucket is not cancelled.
+    pub n_cancel_failed: u64,
     /// Events whose kind was not remembered because there was no room.
     pub n_unremembered: u64,
 }
@@ -104,6 +108,8 @@ impl MatchState {
             ids: Vec::new(),
             group_text: Vec::new(),
             n_groupby_not_text: 0,
+            n_distinct_failed: 0,
+            n_cancel_failed: 0,
             n_unremembered: 0,
         }
     }
@@ -407,11 +413,16 @@ impl Rules {
                 Ok(true) => Some(self.keyer.distinct(&state.scratch)),
                 // Not a string counts as the empty string, an error as no value.
                 Ok(false) => Some(self.keyer.distinct(b"")),
-                Err(_) => None,
+                Err(_) => {
+                    state.n_distinct_failed += 1;
+                    None
+                }
             }
         });
         let cancels = scenario.cancel_on.as_ref().is_some_and(|cancel_on| {
-            matches!(cancel_on.eval_bool(&mut cx.context(event)), Ok(true))
+            let cancels = cancel_on.eval_bool(&mut cx.context(event));
+            state.n_cancel_failed += u64::from(cancels.is_err());
+            cancels == Ok(true)
         });
         hits.push(Hit {
             scenario: scenario.id,
