@@ -5,13 +5,16 @@
 //! atoms of all filters. A value with bytes beyond ASCII fires everything, because Go's case
 //! mapping may turn such a character into an ASCII letter; firing is only a necessary condition.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
 use overspill_event::Event;
 use overspill_expr::{Bool, FieldRef, Regex, StrTest, Test, TextStep};
 use rustc_hash::FxHashMap;
 
 use crate::dims::{Dims, walk};
 
+/// Bytes of literals of a field up to which its automaton is a full table: at most 256 bytes of
+/// table for each, and every byte of a value is one step.
+const DFA_BYTES_MAX: usize = 16 << 10;
 /// Shorter literals occur nearly always.
 const LITERAL_MIN: usize = 2;
 /// Atoms a gate may have; more would fire nearly always.
@@ -82,9 +85,13 @@ impl GatesBuilder {
                     literals,
                     bits,
                 } = atoms;
+                let n_bytes: usize = literals.iter().map(Vec::len).sum();
+                let kind = (n_bytes <= DFA_BYTES_MAX).then_some(AhoCorasickKind::DFA);
                 let automaton = AhoCorasick::builder()
                     .ascii_case_insensitive(true)
                     .match_kind(MatchKind::Standard)
+                    .start_kind(StartKind::Unanchored)
+                    .kind(kind)
                     .build(literals)
                     .ok();
                 GatedField {
