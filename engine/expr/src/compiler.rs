@@ -67,6 +67,7 @@ impl<'s> Compiler<'s> {
             Code::Const(Value::Str(bytes)) => Shape::Const(Bytes::clone(bytes)),
             _ => Shape::Other,
         };
+        let textual = tests_of_fields::textual(&typed.node, text, n_locals, self.files);
         let boolean = tests_of_fields::boolean(&typed.node, typed.ty, text, n_locals, self.files);
         let other_type = !matches!(typed.ty, Ty::Any | Ty::Str);
         let other_type = other_type.then(|| typed.ty.name().into());
@@ -75,6 +76,7 @@ impl<'s> Compiler<'s> {
             root: typed.node,
             n_locals,
             boolean,
+            textual,
             shape,
             reads,
             other_type,

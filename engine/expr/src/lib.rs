@@ -52,6 +52,7 @@ mod parse;
 mod program;
 mod regex;
 mod services;
+mod textual;
 mod types;
 mod value;
 
@@ -73,4 +74,5 @@ pub use services::{
     AsnRecord, CityRecord, Counters, Country, Cti, DecisionCounts, Geo, Log, Lookup, Nothing,
     Resolver, Services,
 };
+pub use textual::Textual;
 pub use value::{Bytes, Entries, EventPart, IntKind, Items, List, Map, Part, Value};

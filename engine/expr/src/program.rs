@@ -7,11 +7,12 @@ use std::sync::Arc;
 use overspill_event::{Keep, Slot, TextField};
 
 use crate::boolean::{Bool, DynExpr, DynInner};
-use crate::code::{Code, Node};
+use crate::code::Node;
 use crate::context::Context;
 use crate::error::EvalError;
 use crate::eval::Machine;
 use crate::services::Counters;
+use crate::textual::Textual;
 use crate::value::{Bytes, Value};
 
 /// A compiled expression. Cloning shares it.
@@ -25,6 +26,7 @@ pub(crate) struct Inner {
     pub(crate) root: Node,
     pub(crate) n_locals: usize,
     pub(crate) boolean: Option<Bool>,
+    pub(crate) textual: Option<Textual>,
     pub(crate) shape: Shape,
     pub(crate) reads: Reads,
     pub(crate) other_type: Option<Box<str>>,
@@ -104,8 +106,14 @@ impl Program {
 
     /// Whether it is a plain field, text or constant.
     #[must_use]
-    pub fn shape(&self) -> Shape {
-        self.inner.shape.clone()
+    pub fn shape(&self) -> &Shape {
+        &self.inner.shape
+    }
+
+    /// The way to its text, if it is a simple one.
+    #[must_use]
+    pub fn as_textual(&self) -> Option<&Textual> {
+        self.inner.textual.as_ref()
     }
 
     /// What it reads and whether it can fail.
@@ -189,29 +197,16 @@ impl Program {
     /// # Errors
     /// As [`Program::eval`].
     pub fn eval_str(&self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<bool, EvalError> {
-        match (&self.inner.root.code, cx.evt.as_deref()) {
-            (Code::Slot(slot), Some(event)) => {
-                out.extend_from_slice(event.text_of(*slot));
-                Ok(true)
-            }
-            (Code::Text(text), Some(event)) => {
-                out.extend_from_slice(event.text(*text));
-                Ok(true)
-            }
-            (Code::Const(Value::Str(bytes)), _) => {
-                out.extend_from_slice(bytes);
-                Ok(true)
-            }
-            _ => {
-                let len = out.len();
-                let mut machine = Machine::new(cx, self.inner.n_locals);
-                let result = machine.eval_str(&self.inner.root, out);
-                if !matches!(result, Ok(true)) {
-                    out.truncate(len);
-                }
-                result
-            }
+        let len = out.len();
+        let result = match &self.inner.textual {
+            Some(textual) if textual.is_integer() => Ok(false),
+            Some(textual) => textual.append(cx, out).map(|()| true),
+            None => Machine::new(cx, self.inner.n_locals).eval_str(&self.inner.root, out),
+        };
+        if !matches!(result, Ok(true)) {
+            out.truncate(len);
         }
+        result
     }
 
     /// Why a boolean expression does not hold: the source text of the first part that decided it

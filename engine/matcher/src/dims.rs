@@ -18,13 +18,66 @@ pub(crate) const OTHER: u16 = 0;
 pub(crate) struct Dim {
     pub(crate) subject: Subject,
     ids: FxHashMap<Arc<[u8]>, u16>,
+    /// Length of its longest literal.
+    longest: usize,
+}
+
+/// Longest value whose number is remembered.
+const MEMO_BYTES: usize = 22;
+
+/// The last value of each dimension and its number: most lines are like the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Memos(Vec<Memo>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Memo {
+    value: [u8; MEMO_BYTES],
+    /// One more than the length of the value; 0 before the first one.
+    len: u8,
+    id: u16,
+}
+
+impl Memos {
+    /// Puts the numbers of an event's values in these dimensions into `ids`.
+    pub(crate) fn ids(&mut self, dims: &Dims, which: &[usize], event: &Event, ids: &mut Vec<u16>) {
+        if self.0.len() != dims.dims.len() {
+            self.0 = vec![Memo::default(); dims.dims.len()];
+        }
+        ids.clear();
+        for at in which {
+            let (Some(dim), Some(memo)) = (dims.dims.get(*at), self.0.get_mut(*at)) else {
+                continue;
+            };
+            ids.push(memo.id(dim, dim.subject.field.bytes(event)));
+        }
+    }
+}
+
+impl Memo {
+    fn id(&mut self, dim: &Dim, value: &[u8]) -> u16 {
+        let len = usize::from(self.len);
+        if len == value.len() + 1 && self.value.get(..len - 1) == Some(value) {
+            return self.id;
+        }
+        let id = dim.id(value);
+        if let Some(place) = self.value.get_mut(..value.len()) {
+            place.copy_from_slice(value);
+            self.len = u8::try_from(value.len() + 1).unwrap_or(0);
+            self.id = id;
+        }
+        id
+    }
 }
 
 impl Dim {
-    /// The number of an event's value.
-    pub(crate) fn id(&self, event: &Event, scratch: &mut Vec<u8>) -> u16 {
-        let value = self.subject.value(event, scratch);
-        self.ids.get(value).copied().unwrap_or(OTHER)
+    /// The number of a value, as it stands in the event.
+    fn id(&self, value: &[u8]) -> u16 {
+        // A change of case keeps the length of ASCII text, and literals are found by what it gives.
+        if value.len() > self.longest && (self.subject.transform.is_none() || value.is_ascii()) {
+            return OTHER;
+        }
+        let value = self.subject.transform.apply(value);
+        self.ids.get(&*value).copied().unwrap_or(OTHER)
     }
 
     fn id_of(&self, literal: &[u8]) -> u16 {
@@ -76,6 +129,7 @@ impl Dims {
             self.dims.push(Dim {
                 subject,
                 ids: FxHashMap::default(),
+                longest: 0,
             });
             self.dims.len() - 1
         });
@@ -84,6 +138,7 @@ impl Dims {
             return;
         }
         for literal in literals {
+            dim.longest = dim.longest.max(literal.len());
             let next = u16::try_from(dim.ids.len() + 1).unwrap_or(u16::MAX);
             dim.ids.entry(literal).or_insert(next);
         }

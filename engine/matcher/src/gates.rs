@@ -20,16 +20,8 @@ const LITERAL_MIN: usize = 2;
 /// Atoms a gate may have; more would fire nearly always.
 const GATE_ATOMS_MAX: usize = 4_000;
 
-/// The atoms of which one must have fired, by field.
-pub(crate) type Gate = Box<[FieldGate]>;
-
-/// The atoms of a gate in one field, as words of the field's bits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FieldGate {
-    field: usize,
-    /// Which word, and which bits of it.
-    words: Vec<(usize, u64)>,
-}
+/// The atoms of which one must have fired: number of the field, number of the literal there.
+pub(crate) type Gate = Vec<(usize, u32)>;
 
 /// Collects atoms while filters are compiled.
 #[derive(Debug, Default)]
@@ -38,12 +30,12 @@ pub(crate) struct GatesBuilder {
     by_field: FxHashMap<FieldRef, usize>,
 }
 
-/// The atoms of a field, in the order of their bits.
+/// The atoms of a field, in the order of their numbers.
 #[derive(Debug)]
 struct FieldAtoms {
     field: FieldRef,
     literals: Vec<Vec<u8>>,
-    bits: FxHashMap<Vec<u8>, usize>,
+    numbers: FxHashMap<Vec<u8>, u32>,
 }
 
 impl GatesBuilder {
@@ -64,13 +56,14 @@ impl GatesBuilder {
             self.fields.push(FieldAtoms {
                 field,
                 literals: Vec::new(),
-                bits: FxHashMap::default(),
+                numbers: FxHashMap::default(),
             });
             self.fields.len() - 1
         });
-        let FieldAtoms { literals, bits, .. } = &mut self.fields[number];
-        if !bits.contains_key(&literal) {
-            bits.insert(literal.clone(), literals.len());
+        let FieldAtoms { literals, numbers, .. } = &mut self.fields[number];
+        if !numbers.contains_key(&literal) {
+            let number = u32::try_from(literals.len()).unwrap_or(u32::MAX);
+            numbers.insert(literal.clone(), number);
             literals.push(literal);
         }
     }
@@ -83,7 +76,7 @@ impl GatesBuilder {
                 let FieldAtoms {
                     field,
                     literals,
-                    bits,
+                    numbers,
                 } = atoms;
                 let n_bytes: usize = literals.iter().map(Vec::len).sum();
                 let kind = (n_bytes <= DFA_BYTES_MAX).then_some(AhoCorasickKind::DFA);
@@ -97,7 +90,7 @@ impl GatesBuilder {
                 GatedField {
                     field,
                     automaton,
-                    bits,
+                    numbers,
                 }
             })
             .collect();
@@ -204,7 +197,7 @@ struct GatedField {
     field: FieldRef,
     /// `None` if the automaton could not be built: then every gate is open.
     automaton: Option<AhoCorasick>,
-    bits: FxHashMap<Vec<u8>, usize>,
+    numbers: FxHashMap<Vec<u8>, u32>,
 }
 
 /// One automaton a field.
@@ -220,117 +213,67 @@ impl Gates {
         let mut literals = best(filter, dims)?;
         literals.sort_unstable();
         literals.dedup();
-        let mut gate: Vec<FieldGate> = Vec::new();
-        for (field, literal) in literals {
-            let field = *self.by_field.get(&field)?;
-            let bit = *self.fields.get(field)?.bits.get(&literal)?;
-            // Literals are sorted by field.
-            if gate.last().is_none_or(|last| last.field != field) {
-                let words = Vec::new();
-                gate.push(FieldGate { field, words });
-            }
-            let words = &mut gate.last_mut()?.words;
-            match words.iter_mut().find(|(word, _)| *word == bit / 64) {
-                Some((_, mask)) => *mask |= 1 << (bit % 64),
-                None => words.push((bit / 64, 1 << (bit % 64))),
-            }
-        }
-        Some(gate.into())
+        literals
+            .into_iter()
+            .map(|(field, literal)| {
+                let number = *self.by_field.get(&field)?;
+                let atom = *self.fields.get(number)?.numbers.get(&literal)?;
+                Some((number, atom))
+            })
+            .collect()
     }
-}
 
-/// What fired for the present event.
-#[derive(Debug, Default)]
-pub(crate) struct Fired {
-    fields: Vec<FiredField>,
-}
+    /// How many literals of a field there are; their numbers are below.
+    pub(crate) fn n_atoms(&self, field: usize) -> usize {
+        self.fields.get(field).map_or(0, |field| field.numbers.len())
+    }
 
-#[derive(Debug, Default, Clone)]
-struct FiredField {
-    state: Scan,
-    bits: Vec<u64>,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Scan {
-    #[default]
-    Not,
-    /// Nothing fired: the usual case.
-    Silent,
-    /// What fired is in the bits.
-    Done,
-    /// The automaton cannot tell: everything counts as fired.
-    Open,
-}
-
-impl Fired {
-    /// Forgets the event before.
-    pub(crate) fn reset(&mut self, gates: &Gates) {
+    /// An event's text of a field.
+    pub(crate) fn value<'e>(&self, field: usize, event: &'e Event) -> &'e [u8] {
         self.fields
-            .resize(gates.fields.len(), FiredField::default());
-        for field in &mut self.fields {
-            field.state = Scan::Not;
-        }
+            .get(field)
+            .map_or(&[], |gated| gated.field.bytes(event))
     }
 
-    /// Whether a filter behind this gate could hold.
-    pub(crate) fn is_open(&mut self, gates: &Gates, gate: &[FieldGate], event: &Event) -> bool {
-        gate.iter().any(|part| {
-            let (Some(gated), Some(field)) = (
-                gates.fields.get(part.field),
-                self.fields.get_mut(part.field),
-            ) else {
-                return true;
-            };
-            if field.state == Scan::Not {
-                field.state = field.scan(gated, event);
-            }
-            match field.state {
-                Scan::Open => true,
-                Scan::Done => part
-                    .words
-                    .iter()
-                    .any(|(word, mask)| field.bits.get(*word).is_some_and(|bits| bits & mask != 0)),
-                Scan::Silent | Scan::Not => false,
-            }
-        })
-    }
-}
-
-impl FiredField {
-    fn scan(&mut self, gated: &GatedField, event: &Event) -> Scan {
-        let value = gated.field.bytes(event);
-        if value.is_empty() {
-            return Scan::Silent;
-        }
-        let Some(automaton) = gated.automaton.as_ref().filter(|_| value.is_ascii()) else {
-            return Scan::Open;
+    /// Puts the literals that occur in a value, raw or with its escapes undone, into `fired`, each
+    /// once; answers false, with none, when the automaton cannot tell.
+    pub(crate) fn scan(&self, field: usize, value: &[u8], fired: &mut Vec<u32>) -> bool {
+        fired.clear();
+        let automaton = self
+            .fields
+            .get(field)
+            .and_then(|gated| gated.automaton.as_ref());
+        let Some(automaton) = automaton.filter(|_| value.is_ascii()) else {
+            return false;
         };
-        self.bits.clear();
-        self.bits.resize(gated.bits.len().div_ceil(64), 0);
-        fire(automaton, value, &mut self.bits);
+        fire(automaton, value, fired);
         if memchr::memchr2(b'%', b'+', value).is_some() {
             for step in [TextStep::PathUnescape, TextStep::QueryUnescape] {
                 let unescaped = step.apply(value);
                 if !unescaped.is_ascii() {
-                    return Scan::Open;
+                    fired.clear();
+                    return false;
                 }
-                fire(automaton, &unescaped, &mut self.bits);
+                fire(automaton, &unescaped, fired);
             }
         }
-        if self.bits.iter().all(|word| *word == 0) {
-            Scan::Silent
-        } else {
-            Scan::Done
+        if fired.len() > 1 {
+            fired.sort_unstable();
+            fired.dedup();
         }
+        true
     }
 }
 
-fn fire(automaton: &AhoCorasick, value: &[u8], bits: &mut [u64]) {
+/// Appends the literals that occur in a value. A literal that repeats is named again, but not
+/// without end: the list is made shorter before it outgrows the literals there are.
+fn fire(automaton: &AhoCorasick, value: &[u8], fired: &mut Vec<u32>) {
+    let most = automaton.patterns_len().saturating_mul(2).max(64);
     for found in automaton.find_overlapping_iter(value) {
-        let atom = found.pattern().as_usize();
-        if let Some(word) = bits.get_mut(atom / 64) {
-            *word |= 1 << (atom % 64);
+        if fired.len() >= most {
+            fired.sort_unstable();
+            fired.dedup();
         }
+        fired.push(found.pattern().as_u32());
     }
 }

@@ -8,8 +8,10 @@
 mod dims;
 mod gates;
 mod key;
+mod kinds;
 mod plan;
 mod rules;
+mod scans;
 
 pub use key::{Keyer, ScenarioKey};
 pub use plan::{ScenarioPlan, Scope};

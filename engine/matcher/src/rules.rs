@@ -11,25 +11,19 @@
 //! evaluating every filter in order: what could raise or act is never skipped, and after an
 //! expression has changed the event, its kind is looked up anew for the scenarios that follow.
 
-use std::sync::Arc;
-
 use overspill_bucket::{Key, ScenarioId};
 use overspill_event::{Event, FieldMap, Schema, Slot};
 use overspill_expr::{Bool, Context, EvalError, Services, Stash};
-use rustc_hash::FxHashMap;
 
-use crate::dims::{Dims, fold};
-use crate::gates::{Fired, Gate, Gates, GatesBuilder};
+use crate::dims::Dims;
+use crate::gates::GatesBuilder;
 use crate::key::{Keyer, ScenarioKey};
+use crate::kinds::{Index, Kinds};
 use crate::plan::ScenarioPlan;
+use crate::scans::Scans;
 
 /// What is left of filters, over all groups and kinds, that a worker remembers: about 40 MB.
 const ENTRIES_MAX: usize = 1 << 18;
-/// Events that find no room for their kind before everything is forgotten, so that what is
-/// remembered follows the events, and nobody who fills it up slows it down for good.
-const FORGET_AFTER: u64 = 1 << 16;
-/// Dimensions that make up a kind.
-const KIND_DIMS_MAX: usize = 24;
 
 /// One bucket an event pours into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +53,7 @@ pub struct Rules {
     scenarios: Vec<ScenarioPlan>,
     keys: Vec<ScenarioKey>,
     keyer: Keyer,
-    filters: Vec<Bool>,
-    dims: Dims,
-    primary: Vec<usize>,
-    gates: Gates,
+    index: Index,
     is_indexed: bool,
 }
 
@@ -72,12 +63,11 @@ pub struct Rules {
 /// the filters ([`MatchState::n_unremembered`]): slower, with the same result.
 #[derive(Debug)]
 pub struct MatchState {
-    groups: FxHashMap<Box<[u16]>, Group>,
-    n_entries: usize,
-    entries_max: usize,
-    fired: Fired,
+    kinds: Kinds,
+    scans: Scans,
+    /// Filters of the present kind that could hold, a bit each.
+    open: Vec<u64>,
     scratch: Vec<u8>,
-    ids: Vec<u16>,
     group_text: Vec<u8>,
     /// Groupby expressions that gave no string.
     pub n_groupby_not_text: u64,
@@ -100,12 +90,10 @@ impl MatchState {
     #[must_use]
     pub fn bounded(entries_max: usize) -> Self {
         Self {
-            groups: FxHashMap::default(),
-            n_entries: 0,
-            entries_max,
-            fired: Fired::default(),
+            kinds: Kinds::bounded(entries_max),
+            scans: Scans::default(),
+            open: Vec::new(),
             scratch: Vec::new(),
-            ids: Vec::new(),
             group_text: Vec::new(),
             n_groupby_not_text: 0,
             n_distinct_failed: 0,
@@ -113,31 +101,6 @@ impl MatchState {
             n_unremembered: 0,
         }
     }
-
-    fn is_full(&self) -> bool {
-        self.n_entries >= self.entries_max
-    }
-
-    fn forget(&mut self) {
-        self.groups.clear();
-        self.n_entries = 0;
-    }
-}
-
-#[derive(Debug)]
-struct Group {
-    dims: Vec<usize>,
-    entries: Arc<[Entry]>,
-    kinds: FxHashMap<Box<[u16]>, Arc<[Entry]>>,
-}
-
-/// What is left of one filter.
-#[derive(Debug)]
-struct Entry {
-    scenario: usize,
-    /// `None`: it holds.
-    rest: Option<Bool>,
-    gate: Option<Gate>,
 }
 
 impl Rules {
@@ -158,22 +121,16 @@ impl Rules {
                 .iter()
                 .any(|name| schema.slot(FieldMap::Meta, name.as_bytes()) == Some(slot))
         };
-        let primary = (0..dims.dims.len())
-            .filter(|at| dims.dims[*at].subject.as_slot().is_some_and(is_primary))
-            .collect();
         let keys = scenarios
             .iter()
             .map(|scenario| keyer.scenario(scenario.filter.text(), &scenario.name))
             .collect();
-        let gates = gates.build();
+        let index = Index::new(filters, dims, gates.build(), is_primary);
         Self {
             scenarios,
             keys,
             keyer,
-            filters,
-            dims,
-            primary,
-            gates,
+            index,
             is_indexed: true,
         }
     }
@@ -213,23 +170,38 @@ impl Rules {
         if !self.is_indexed {
             return self.all_from(0, event, state, cx, hits);
         }
+        // Lent for the while, so that the rest of the state can be written to.
+        let mut kinds = std::mem::take(&mut state.kinds);
+        let mut open = std::mem::take(&mut state.open);
+        let done = self.open_of(&mut kinds, &mut open, event, state, cx, hits);
+        state.kinds = kinds;
+        state.open = open;
+        done
+    }
+
+    fn open_of(
+        &self,
+        kinds: &mut Kinds,
+        open: &mut Vec<u64>,
+        event: &mut Event,
+        state: &mut MatchState,
+        cx: &mut Outside<'_>,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Abandoned> {
         let mut first = 0;
         loop {
-            let entries = self.entries(event, state);
-            state.fired.reset(&self.gates);
+            let kind = kinds.find(&self.index, event, &mut state.n_unremembered);
+            kind.open(&self.index.gates, event, &mut state.scans, open);
             let n_writes = event.n_writes();
-            let done = entries.partition_point(|entry| entry.scenario < first);
-            let mut todo = entries.iter().skip(done);
+            let from = first;
+            let mut todo = kind
+                .entries(open)
+                .skip_while(|entry| entry.scenario < from);
             // Once an expression changed the event, what was known of it no longer counts.
             while event.n_writes() == n_writes {
                 let Some(entry) = todo.next() else {
                     return Ok(());
                 };
-                if let Some(gate) = &entry.gate
-                    && !state.fired.is_open(&self.gates, gate, event)
-                {
-                    continue;
-                }
                 let number = entry.scenario;
                 first = number + 1;
                 let rest = entry.rest.as_ref();
@@ -248,7 +220,7 @@ impl Rules {
         cx: &mut Outside<'_>,
         hits: &mut Vec<Hit>,
     ) -> Result<(), Abandoned> {
-        for (number, filter) in self.filters.iter().enumerate().skip(first) {
+        for (number, filter) in self.index.filters.iter().enumerate().skip(first) {
             if self.holds(number, filter, event, cx)? {
                 self.hit(number, event, state, cx, hits)?;
             }
@@ -269,117 +241,6 @@ impl Rules {
                 scenario: self.scenarios[number].id,
                 error,
             })
-    }
-
-    /// What is left of the filters for an event of this kind.
-    fn entries(&self, event: &Event, state: &mut MatchState) -> Arc<[Entry]> {
-        let mut ids = std::mem::take(&mut state.ids);
-        let entries = self.entries_of(event, &mut ids, state);
-        state.ids = ids;
-        entries
-    }
-
-    fn entries_of(
-        &self,
-        event: &Event,
-        ids: &mut Vec<u16>,
-        state: &mut MatchState,
-    ) -> Arc<[Entry]> {
-        self.number(event, &self.primary, ids, &mut state.scratch);
-        if !state.groups.contains_key(ids.as_slice()) {
-            if state.is_full() {
-                state.forget();
-            }
-            let group = self.group(ids);
-            state.n_entries += group.entries.len() + 1;
-            state.groups.insert(ids.clone().into(), group);
-        }
-        let is_full = state.is_full();
-        let Some(group) = state.groups.get_mut(ids.as_slice()) else {
-            unreachable!("the group was inserted just above")
-        };
-        self.number(event, &group.dims, ids, &mut state.scratch);
-        if let Some(entries) = group.kinds.get(ids.as_slice()) {
-            return Arc::clone(entries);
-        }
-        if is_full {
-            let entries = Arc::clone(&group.entries);
-            state.n_unremembered += 1;
-            if state.n_unremembered.is_multiple_of(FORGET_AFTER) {
-                state.forget();
-            }
-            return entries;
-        }
-        let known = |at: usize| known(&group.dims, ids, at);
-        let entries: Arc<[Entry]> = group
-            .entries
-            .iter()
-            .filter_map(|entry| match &entry.rest {
-                Some(rest) => self.entry(entry.scenario, &fold(rest, &self.dims, &known)),
-                None => self.entry(entry.scenario, &Bool::Const(true)),
-            })
-            .collect();
-        state.n_entries += entries.len() + 1;
-        group.kinds.insert(ids.clone().into(), Arc::clone(&entries));
-        entries
-    }
-
-    /// The numbers of an event's values in these dimensions.
-    fn number(&self, event: &Event, dims: &[usize], ids: &mut Vec<u16>, scratch: &mut Vec<u8>) {
-        ids.clear();
-        ids.extend(dims.iter().map(|at| self.dims.dims[*at].id(event, scratch)));
-    }
-
-    fn group(&self, ids: &[u16]) -> Group {
-        let known = |at: usize| known(&self.primary, ids, at);
-        let entries: Arc<[Entry]> = self
-            .filters
-            .iter()
-            .enumerate()
-            .filter_map(|(number, filter)| self.entry(number, &fold(filter, &self.dims, &known)))
-            .collect();
-        let mut uses: Vec<(usize, usize)> = Vec::new();
-        for rest in entries.iter().filter_map(|entry| entry.rest.as_ref()) {
-            crate::dims::walk(rest, &mut |test| {
-                if let Some(at) = self.dims.find(test) {
-                    match uses.iter_mut().find(|(dim, _)| *dim == at) {
-                        Some((_, n)) => *n += 1,
-                        None => uses.push((at, 1)),
-                    }
-                }
-            });
-        }
-        uses.sort_by_key(|(dim, n)| (std::cmp::Reverse(*n), *dim));
-        let dims = uses
-            .iter()
-            .take(KIND_DIMS_MAX)
-            .map(|(dim, _)| *dim)
-            .collect();
-        Group {
-            dims,
-            entries,
-            kinds: FxHashMap::default(),
-        }
-    }
-
-    /// An entry for what is left of a filter; `None` when it cannot hold.
-    fn entry(&self, scenario: usize, rest: &Bool) -> Option<Entry> {
-        match rest {
-            Bool::Const(false) => None,
-            Bool::Const(true) => Some(Entry {
-                scenario,
-                rest: None,
-                gate: None,
-            }),
-            rest => {
-                let gate = self.gates.gate(rest, &self.dims);
-                Some(Entry {
-                    scenario,
-                    rest: Some(rest.clone()),
-                    gate,
-                })
-            }
-        }
     }
 
     /// The bucket of a scenario whose filter holds.
@@ -446,12 +307,6 @@ impl Rules {
         }
         Some(text)
     }
-}
-
-/// The number of a dimension, when it is one of `dims`, whose numbers are `ids`.
-fn known(dims: &[usize], ids: &[u16], at: usize) -> Option<u16> {
-    let place = dims.iter().position(|dim| *dim == at)?;
-    ids.get(place).copied()
 }
 
 /// A scenario's number as an index.

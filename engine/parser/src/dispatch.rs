@@ -39,7 +39,16 @@ pub(crate) struct Candidate {
 }
 
 /// Candidates in load order.
-pub(crate) type Candidates = Arc<[Candidate]>;
+pub(crate) type Candidates = Box<[Candidate]>;
+
+/// Which candidates of a stage. It holds until the next answer is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Every node, none of them certain.
+    All,
+    /// Those of this number.
+    Kept(usize),
+}
 
 /// The index of one stage.
 #[derive(Debug)]
@@ -66,11 +75,6 @@ impl StageIndex {
             })
             .collect();
         Self { fields, all }
-    }
-
-    /// Every node, to be looked at in order.
-    pub(crate) fn all(&self) -> &Candidates {
-        &self.all
     }
 
     /// The nodes to look at for an event as it is now.
@@ -108,9 +112,10 @@ pub(crate) struct Cache {
 /// The answers of one stage.
 #[derive(Debug, Default)]
 struct Known {
-    by_key: FxHashMap<Arc<[u8]>, Candidates>,
+    by_key: FxHashMap<Arc<[u8]>, usize>,
+    lists: Vec<Candidates>,
     /// The answer before: lines of one program come in a row.
-    last: Option<(Arc<[u8]>, Candidates)>,
+    last: Option<(Arc<[u8]>, usize)>,
 }
 
 impl Cache {
@@ -121,15 +126,15 @@ impl Cache {
         stage: usize,
         index: &StageIndex,
         event: &Event,
-    ) -> Option<Candidates> {
+    ) -> Option<Choice> {
         if index.fields.is_empty() {
-            return Some(Arc::clone(&index.all));
+            return Some(Choice::All);
         }
         let known = self.stages.get_mut(stage);
-        if let Some((key, candidates)) = known.as_ref().and_then(|known| known.last.as_ref())
+        if let Some((key, number)) = known.as_ref().and_then(|known| known.last.as_ref())
             && is_key_of(key, index, event)
         {
-            return Some(Arc::clone(candidates));
+            return Some(Choice::Kept(*number));
         }
         self.key.clear();
         for field in &index.fields {
@@ -137,29 +142,60 @@ impl Cache {
             self.key.extend_from_slice(&head_of(span));
             self.key.extend_from_slice(event.bytes(span));
             if self.key.len() > KEY_BYTES_MAX {
-                return Some(Arc::clone(&index.all));
+                return Some(Choice::All);
             }
         }
         let known = known?;
-        let (key, candidates) = known.by_key.get_key_value(self.key.as_slice())?;
-        let candidates = Arc::clone(candidates);
-        known.last = Some((Arc::clone(key), Arc::clone(&candidates)));
-        Some(candidates)
+        let (key, number) = known.by_key.get_key_value(self.key.as_slice())?;
+        known.last = Some((Arc::clone(key), *number));
+        Some(Choice::Kept(*number))
+    }
+
+    /// A candidate of a choice.
+    pub(crate) fn candidate(
+        &self,
+        stage: usize,
+        index: &StageIndex,
+        choice: Choice,
+        place: usize,
+    ) -> Option<Candidate> {
+        self.list(stage, index, choice).get(place).copied()
+    }
+
+    /// All candidates of a choice.
+    pub(crate) fn list<'a>(
+        &'a self,
+        stage: usize,
+        index: &'a StageIndex,
+        choice: Choice,
+    ) -> &'a [Candidate] {
+        match choice {
+            Choice::All => &index.all,
+            Choice::Kept(number) => self
+                .stages
+                .get(stage)
+                .and_then(|known| known.lists.get(number))
+                .map_or(&[], |list| list),
+        }
     }
 
     /// Remembers the answer to the question that [`Cache::find`] could not answer last.
-    pub(crate) fn insert(&mut self, stage: usize, candidates: &Candidates) {
+    pub(crate) fn insert(&mut self, stage: usize, candidates: Candidates) -> Choice {
         if self.stages.len() <= stage {
             self.stages.resize_with(stage + 1, Known::default);
         }
-        if let Some(known) = self.stages.get_mut(stage) {
-            if known.by_key.len() >= KEYS_MAX {
-                known.by_key.clear();
-            }
-            known
-                .by_key
-                .insert(self.key.as_slice().into(), Arc::clone(candidates));
+        let Some(known) = self.stages.get_mut(stage) else {
+            return Choice::All;
+        };
+        if known.lists.len() >= KEYS_MAX {
+            known.by_key.clear();
+            known.lists.clear();
+            known.last = None;
         }
+        let number = known.lists.len();
+        known.lists.push(candidates);
+        known.by_key.insert(self.key.as_slice().into(), number);
+        Choice::Kept(number)
     }
 }
 

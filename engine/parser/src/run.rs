@@ -15,7 +15,7 @@ use overspill_event::{Event, EventKind, Span, TextField};
 use overspill_expr::{Context, EvalError, Program, Services};
 
 use crate::counts::{Counts, NodeCounts};
-use crate::dispatch::{Candidates, Seen, StageIndex};
+use crate::dispatch::{Choice, Seen, StageIndex};
 use crate::node::Node;
 use crate::observe::{Observer, Step};
 use crate::outcome::{Outcome, Refusal};
@@ -104,14 +104,14 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             return Ok(false);
         };
         let is_indexed = plan.is_indexed() && !self.observer.is_enabled();
-        let mut candidates = match is_indexed {
-            true => self.candidates(number, stage, index),
-            false => Arc::clone(index.all()),
+        let mut choice = match is_indexed {
+            true => self.choose(number, stage, index),
+            false => Choice::All,
         };
         let mut seen = Seen::of(index, self.event);
         let mut is_ok = false;
         let mut place = 0;
-        while let Some(candidate) = candidates.get(place).copied() {
+        while let Some(candidate) = self.state.dispatch.candidate(number, index, choice, place) {
             place += 1;
             let Some(node) = stage.nodes.get(candidate.node) else {
                 continue;
@@ -128,21 +128,24 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
                 let now = Seen::of(index, self.event);
                 if now != seen {
                     seen = now;
-                    candidates = self.candidates(number, stage, index);
-                    place = candidates.partition_point(|next| next.node <= candidate.node);
+                    choice = self.choose(number, stage, index);
+                    place = self
+                        .state
+                        .dispatch
+                        .list(number, index, choice)
+                        .partition_point(|next| next.node <= candidate.node);
                 }
             }
         }
         Ok(is_ok)
     }
 
-    fn candidates(&mut self, number: usize, stage: &StagePlan, index: &StageIndex) -> Candidates {
+    fn choose(&mut self, number: usize, stage: &StagePlan, index: &StageIndex) -> Choice {
         if let Some(known) = self.state.dispatch.find(number, index, self.event) {
             return known;
         }
         let candidates = index.resolve(&stage.nodes, &mut self.context());
-        self.state.dispatch.insert(number, &candidates);
-        candidates
+        self.state.dispatch.insert(number, candidates)
     }
 
     /// Runs one node; answers whether it succeeded. `passes` spares its filter.

@@ -11,6 +11,7 @@ use crate::calls::{Effect, run_constant};
 use crate::code::{Code, EventMethod, Loop, LoopKind, Node, PlainField, TextTest, reads_of};
 use crate::files::DataFiles;
 use crate::regex::Regex;
+use crate::textual::Textual;
 use crate::types::Ty;
 use crate::value::{Bytes, Value};
 
@@ -31,6 +32,22 @@ pub(super) fn boolean(
     matches!(ty.deref(), Ty::Bool | Ty::Any).then(|| finder.tree(node))
 }
 
+/// The way to the text of a node, if it is made of fields and constants only.
+pub(super) fn textual(
+    node: &Node,
+    text: &str,
+    n_locals: usize,
+    files: Option<&DataFiles>,
+) -> Option<Textual> {
+    let mut finder = Finder {
+        text,
+        n_locals,
+        files,
+        lets: Vec::new(),
+    };
+    finder.len(node).or_else(|| finder.textual(node))
+}
+
 struct Finder<'a> {
     text: &'a str,
     n_locals: usize,
@@ -41,6 +58,36 @@ struct Finder<'a> {
 }
 
 impl<'a> Finder<'a> {
+    fn textual(&mut self, node: &'a Node) -> Option<Textual> {
+        match &node.code {
+            Code::Const(Value::Str(bytes)) => Some(Textual::Const(Bytes::clone(bytes))),
+            Code::Concat(items) => {
+                let parts: Option<Vec<Textual>> =
+                    items.iter().map(|item| self.textual(item)).collect();
+                Some(Textual::Concat(parts?.into()))
+            }
+            Code::Cond(parts) if always_bool(&parts[0]) => {
+                let condition = self.tree(&parts[0]);
+                if condition.can_fail() || condition.has_effects() {
+                    return None;
+                }
+                let branches = (self.textual(&parts[1])?, self.textual(&parts[2])?);
+                Some(Textual::Cond(Box::new((condition, branches.0, branches.1))))
+            }
+            _ => self.subject(node).map(Textual::Subject),
+        }
+    }
+
+    /// `len` of a field.
+    fn len(&self, node: &'a Node) -> Option<Textual> {
+        match &node.code {
+            Code::Builtin(builtin, args) if builtin.name == "len" => {
+                self.subject(args.first()?).map(Textual::Len)
+            }
+            _ => None,
+        }
+    }
+
     fn tree(&mut self, node: &'a Node) -> Bool {
         match &node.code {
             Code::Const(Value::Bool(value)) => Bool::Const(*value),

@@ -17,7 +17,7 @@ fn compile(text: &str) -> (Program, SchemaBuilder) {
 fn shapes_tell_plain_fields_texts_and_constants() {
     let check = |text: &str, want: fn(&SchemaBuilder) -> Shape| {
         let (program, schema) = compile(text);
-        assert_eq!(program.shape(), want(&schema), "{text}");
+        assert_eq!(*program.shape(), want(&schema), "{text}");
     };
     let slot =
         |schema: &SchemaBuilder| Shape::Field(schema.get(FieldMap::Meta, "source_ip").unwrap());

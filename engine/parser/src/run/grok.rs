@@ -75,10 +75,10 @@ impl<O: Observer + ?Sized> Run<'_, O> {
     fn subject(&mut self, node: &Node, program: &Program) -> Option<Span> {
         match program.shape() {
             Shape::Field(slot) => {
-                let span = self.event.span(slot);
+                let span = self.event.span(*slot);
                 return Some(if span.is_present() { span } else { Span::EMPTY });
             }
-            Shape::Text(text) => return Some(self.event.text_span(text)),
+            Shape::Text(text) => return Some(self.event.text_span(*text)),
             Shape::Const(_) | Shape::Other => {}
         }
         let value = match program.eval(&mut self.context()) {

@@ -99,16 +99,26 @@ impl<O: Observer + ?Sized> Run<'_, O> {
     ) -> Result<Computed, Refusal> {
         match program.shape() {
             Shape::Field(slot) => {
-                let span = self.event.span(slot);
+                let span = self.event.span(*slot);
                 return Ok(Computed::Text(if span.is_present() {
                     span
                 } else {
                     Span::EMPTY
                 }));
             }
-            Shape::Text(text) => return Ok(Computed::Text(self.event.text_span(text))),
-            Shape::Const(text) => return Ok(Computed::Text(self.event.append(&text))),
+            Shape::Text(text) => return Ok(Computed::Text(self.event.text_span(*text))),
+            Shape::Const(text) => return Ok(Computed::Text(self.event.append(text))),
             Shape::Other => {}
+        }
+        if let Some(textual) = program.as_textual() {
+            let mut text = std::mem::take(&mut self.state.value);
+            text.clear();
+            let made = textual.append(&mut self.context(), &mut text);
+            let span = self.event.append(&text);
+            self.state.value = text;
+            if made.is_ok() {
+                return Ok(Computed::Text(span));
+            }
         }
         let hint = Hint::new(of, place).filter(|_| !program.reads().effects);
         if let Some(hint) = hint
