@@ -3,9 +3,10 @@
 use overspill_dataflow::Stats;
 use overspill_decision::wire;
 use overspill_event::{Alert, Decision};
-use serde_json::{Value, json};
 
-/// Everything as one JSON document.
+/// Everything as one JSON document: an alert a line, a decision a line.
+///
+/// It is written piece by piece: a replay may have a hundred thousand alerts.
 #[must_use]
 pub fn json(
     alerts: &[Alert],
@@ -13,28 +14,26 @@ pub fn json(
     stats: &Stats,
     is_interrupted: bool,
 ) -> String {
-    let alert = |alert: &Alert| {
-        let mut out = Vec::new();
-        wire::append_alert(alert, &mut out);
-        parsed(&out)
-    };
-    let decision = |decision: &Decision| {
-        let mut out = Vec::new();
-        wire::append_decision(decision, &mut out);
-        parsed(&out)
-    };
-    let document = json!({
-        "alerts": alerts.iter().map(alert).collect::<Vec<_>>(),
-        "decisions": decisions.iter().map(decision).collect::<Vec<_>>(),
-        "counters": stats,
-        "interrupted": is_interrupted,
-    });
-    format!("{document:#}\n")
+    let mut out = b"{\n  \"alerts\": [".to_vec();
+    append_lines(alerts, &mut out, wire::append_alert);
+    // Our own counters always serialise; null would show a defect.
+    let counters = serde_json::to_string(stats).unwrap_or_else(|_| "null".to_owned());
+    out.extend_from_slice(format!("],\n  \"counters\": {counters},\n").as_bytes());
+    out.extend_from_slice(b"  \"decisions\": [");
+    append_lines(decisions, &mut out, wire::append_decision);
+    out.extend_from_slice(format!("],\n  \"interrupted\": {is_interrupted}\n}}\n").as_bytes());
+    String::from_utf8(out)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn parsed(bytes: &[u8]) -> Value {
-    // Our own writer's bytes: a failure would be a defect, and null shows it.
-    serde_json::from_slice(bytes).unwrap_or(Value::Null)
+fn append_lines<T>(items: &[T], out: &mut Vec<u8>, append: impl Fn(&T, &mut Vec<u8>)) {
+    for (number, item) in items.iter().enumerate() {
+        out.extend_from_slice(if number == 0 { b"\n    " } else { b",\n    " });
+        append(item, out);
+    }
+    if !items.is_empty() {
+        out.extend_from_slice(b"\n  ");
+    }
 }
 
 /// Alerts as CSV with a header.

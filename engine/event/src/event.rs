@@ -33,6 +33,12 @@ impl Span {
     }
 }
 
+impl Default for Span {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 /// What an event is (`pkg/pipeline/constants.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EventKind {
@@ -107,6 +113,26 @@ struct Extra {
     value: Span,
 }
 
+/// The origin of the last line, which stays at the beginning of the buffer: the next line is
+/// nearly always of the same one.
+#[derive(Debug, Clone, Default)]
+struct Head {
+    origin: Option<Origin>,
+    /// Bytes of the buffer that are the origin's.
+    len: usize,
+    src: Span,
+    module: Span,
+    labels: Vec<(Label, Span)>,
+}
+
+/// Where a label goes.
+#[derive(Debug, Clone)]
+enum Label {
+    Slot(Slot),
+    /// Its place among the origin's labels.
+    Named(usize),
+}
+
 /// One event. Made once per worker and reused: [`Event::reset`] keeps the memory.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -122,6 +148,7 @@ pub struct Event {
     tree: Option<Box<TreeMap>>,
     truncated: bool,
     n_writes: u32,
+    head: Head,
     /// What the event is.
     pub kind: EventKind,
     /// Which clock CrowdSec would use.
@@ -161,6 +188,7 @@ impl Event {
             tree: None,
             truncated: false,
             n_writes: 0,
+            head: Head::default(),
             kind: EventKind::Log,
             mode: ExpectMode::Live,
             whitelisted: false,
@@ -179,7 +207,7 @@ impl Event {
                 *span = Span::ABSENT;
             }
         }
-        self.buf.clear();
+        self.buf.truncate(self.head.len);
         self.extras.clear();
         self.texts = [Span::EMPTY; TEXT_FIELDS];
         self.tree = None;
@@ -199,12 +227,45 @@ impl Event {
         self.reset();
         self.position = position;
         self.process = true;
-        self.set_text(TextField::LineRaw, raw);
-        self.set_text(TextField::LineSrc, origin.src.as_bytes());
-        self.set_text(TextField::LineModule, origin.module.as_bytes());
-        for (name, value) in &origin.labels {
-            self.set_named(FieldMap::Labels, name.as_bytes(), value.as_bytes());
+        if self.head.origin.as_ref() != Some(origin) {
+            self.set_head(origin);
         }
+        self.set_text(TextField::LineRaw, raw);
+        self.set_text_span(TextField::LineSrc, self.head.src);
+        self.set_text_span(TextField::LineModule, self.head.module);
+        for at in 0..self.head.labels.len() {
+            match self.head.labels.get(at) {
+                Some((Label::Slot(slot), value)) => self.set_span(*slot, *value),
+                Some((Label::Named(at), _)) => {
+                    if let Some((name, value)) = origin.labels.get(*at) {
+                        self.set_named(FieldMap::Labels, name.as_bytes(), value.as_bytes());
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Puts an origin at the beginning of the buffer, which must be empty but for another one.
+    fn set_head(&mut self, origin: &Origin) {
+        self.buf.clear();
+        let src = self.append(origin.src.as_bytes());
+        let module = self.append(origin.module.as_bytes());
+        let mut labels = Vec::with_capacity(origin.labels.len());
+        for (at, (name, value)) in origin.labels.iter().enumerate() {
+            let slot = self.schema.slot(FieldMap::Labels, name.as_bytes());
+            labels.push(match slot {
+                Some(slot) => (Label::Slot(slot), self.append(value.as_bytes())),
+                None => (Label::Named(at), Span::EMPTY),
+            });
+        }
+        self.head = Head {
+            len: self.buf.len(),
+            origin: Some(origin.clone()),
+            src,
+            module,
+            labels,
+        };
     }
 
     /// The schema its slots belong to.

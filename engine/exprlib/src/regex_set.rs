@@ -5,18 +5,22 @@
 //! tried. A bounded cache of verdicts may sit in front; it never changes one.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hasher;
 use std::sync::{Mutex, PoisonError};
 
 use aho_corasick::AhoCorasick;
 use overspill_golike::strings::to_valid;
 use overspill_grok::{GoRegex, GoRegexError, compile_go};
+use rustc_hash::FxHasher;
 
 /// Longest text whose verdict is kept.
 const KEPT_TEXT_BYTES: usize = 1024;
 
 /// Most verdicts that a cache can be asked to keep.
 const CACHE_SIZE_MAX: usize = 65_536;
+
+/// Parts of a cache, each with a lock of its own: workers share it.
+const CACHE_PARTS: usize = 16;
 
 /// Why a list of regexes cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +48,7 @@ pub struct RegexSet {
     /// All literals, and which regexes each one calls for.
     literals: Option<AhoCorasick>,
     callers: Vec<Vec<usize>>,
-    cache: Option<Mutex<Verdicts>>,
+    cache: Option<Box<[Mutex<Verdicts>]>>,
 }
 
 impl RegexSet {
@@ -105,7 +109,8 @@ impl RegexSet {
     #[must_use]
     pub fn with_cache(mut self, size: usize) -> Self {
         let size = size.min(CACHE_SIZE_MAX);
-        self.cache = (size > 0).then(|| Mutex::new(Verdicts::new(size)));
+        let part = || Mutex::new(Verdicts::new(size.div_ceil(CACHE_PARTS)));
+        self.cache = (size > 0).then(|| std::iter::repeat_with(part).take(CACHE_PARTS).collect());
         self
     }
 
@@ -131,11 +136,16 @@ impl RegexSet {
         else {
             return self.search(text);
         };
+        let hash = hash(text);
+        let part = usize::try_from(hash % CACHE_PARTS as u64).unwrap_or(0);
+        let Some(cache) = cache.get(part) else {
+            return self.search(text);
+        };
         // A panic elsewhere cannot leave a wrong verdict behind: entries are written whole.
         let known = cache
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(text);
+            .get(hash, text);
         if let Some(verdict) = known {
             return verdict;
         }
@@ -143,7 +153,7 @@ impl RegexSet {
         cache
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .put(text, verdict);
+            .put(hash, text, verdict);
         verdict
     }
 
@@ -188,26 +198,31 @@ impl Verdicts {
         }
     }
 
-    fn slot(&self, text: &[u8]) -> usize {
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
+    fn slot(&self, hash: u64) -> usize {
         let size = u64::try_from(self.slots.len()).unwrap_or(1).max(1);
-        usize::try_from(hasher.finish() % size).unwrap_or(0)
+        usize::try_from((hash >> 16) % size).unwrap_or(0)
     }
 
-    fn get(&self, text: &[u8]) -> Option<bool> {
-        match self.slots.get(self.slot(text)) {
+    fn get(&self, hash: u64, text: &[u8]) -> Option<bool> {
+        match self.slots.get(self.slot(hash)) {
             Some(Some((kept, verdict))) if **kept == *text => Some(*verdict),
             _ => None,
         }
     }
 
-    fn put(&mut self, text: &[u8], verdict: bool) {
-        let slot = self.slot(text);
+    fn put(&mut self, hash: u64, text: &[u8], verdict: bool) {
+        let slot = self.slot(hash);
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some((text.into(), verdict));
         }
     }
+}
+
+/// Texts that share a place only push each other out, so any hash will do.
+fn hash(text: &[u8]) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(text);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Memos {
 impl Memo {
     fn id(&mut self, dim: &Dim, value: &[u8]) -> u16 {
         let len = usize::from(self.len);
-        if len == value.len() + 1 && self.value.get(..len - 1) == Some(value) {
+        if len == value.len() + 1 && (len == 1 || self.value.get(..len - 1) == Some(value)) {
             return self.id;
         }
         let id = dim.id(value);

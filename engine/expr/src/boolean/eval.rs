@@ -83,12 +83,9 @@ impl StrTest {
             FieldRef::Slot(slot) => event.text_of(slot),
             FieldRef::Text(text) => event.text(text),
         };
-        if self.subject.transform.is_none() {
-            self.test.holds(text, services)
-        } else {
-            self.test
-                .holds(&self.subject.transform.apply(text), services)
-        }
+        self.subject
+            .transform
+            .with(text, |text| self.test.holds(text, services))
     }
 }
 

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use overspill_golike::{strings, url};
 
+/// Longest text that changes its case without an allocation.
+const SHORT: usize = 64;
+
 /// One change of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TextStep {
@@ -103,6 +106,26 @@ impl Transform {
     /// The changes in order.
     pub fn steps(self) -> impl Iterator<Item = TextStep> {
         self.steps.into_iter().flatten()
+    }
+
+    /// Calls `with` with the changed text. A short ASCII text that only changes its case is changed
+    /// without an allocation.
+    pub(crate) fn with<R>(self, text: &[u8], with: impl FnOnce(&[u8]) -> R) -> R {
+        let mut short = [0; SHORT];
+        match (self.steps, short.get_mut(..text.len())) {
+            ([None, ..], _) => with(text),
+            ([Some(TextStep::Lower), None, None], Some(short)) if text.is_ascii() => {
+                short.copy_from_slice(text);
+                short.make_ascii_lowercase();
+                with(short)
+            }
+            ([Some(TextStep::Upper), None, None], Some(short)) if text.is_ascii() => {
+                short.copy_from_slice(text);
+                short.make_ascii_uppercase();
+                with(short)
+            }
+            _ => with(&self.apply(text)),
+        }
     }
 
     /// The changed text.

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::memmem::Finder;
+use overspill_memo::Asked;
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::reference::Reference;
@@ -89,6 +90,31 @@ impl Program {
         };
         scratch.slots.clear();
         scratch.slots.resize(2 * self.groups, UNSET);
+        let (memory, slots) = scratch.memory(self.id);
+        let is_new = match memory.answers.ask(subject) {
+            Asked::Known(answer) => {
+                slots.copy_from_slice(&answer.slots);
+                return answer.matched;
+            }
+            Asked::New(_) => true,
+            Asked::PassedBy => false,
+        };
+        let matched = self.search(special, scratch, subject);
+        let (memory, slots) = scratch.memory(self.id);
+        if is_new
+            && slots.len() == 2 * self.groups
+            && let Some(mut room) = memory.answers.room(subject)
+        {
+            let answer = room.answer();
+            answer.matched = matched;
+            answer.slots.clear();
+            answer.slots.extend_from_slice(slots);
+            room.keep(subject);
+        }
+        matched
+    }
+
+    fn search(&self, special: &Special, scratch: &mut Scratch, subject: &[u8]) -> bool {
         let (memory, slots) = scratch.memory(self.id);
         match special.run(memory, slots, subject) {
             Verdict::Match => true,

@@ -8,6 +8,7 @@
 mod leaves;
 mod runs;
 
+use overspill_memo::Memo;
 use regex_syntax::hir::Look;
 
 use super::Special;
@@ -20,6 +21,10 @@ use crate::matcher::scratch::UNSET;
 const WORK_LIMIT: usize = 600;
 const WORK_PER_BYTE_SHIFT: u32 = 4;
 
+/// Subjects whose answer a pattern remembers, and their longest.
+const ANSWERS: usize = 512;
+const ANSWER_BYTES_MAX: usize = 128;
+
 /// Choices open at a time, each a frame on the stack.
 const DEPTH_LIMIT: u32 = 200;
 
@@ -30,13 +35,34 @@ pub(super) struct GiveUp;
 type Found = Result<bool, GiveUp>;
 
 /// What a program keeps from search to search on one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::matcher) struct Memory {
+    /// Answers by subject: paths and messages come again, whole lines do not.
+    pub(in crate::matcher) answers: Memo<Answer>,
     /// Serial number of the search; entries of earlier searches are stale.
     search: u32,
     leaves: Box<[LeafMemory]>,
     undo: Vec<(u32, u32)>,
     ends: Vec<u32>,
+}
+
+/// The answer to a subject.
+#[derive(Debug, Default, Clone)]
+pub(in crate::matcher) struct Answer {
+    pub(in crate::matcher) matched: bool,
+    pub(in crate::matcher) slots: Vec<u32>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory {
+            answers: Memo::new(ANSWERS, ANSWER_BYTES_MAX),
+            search: 0,
+            leaves: Box::default(),
+            undo: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
