@@ -1,5 +1,6 @@
 //! What a search writes: spans, and the working memory of the engines.
 
+use regex_automata::nfa::thompson::backtrack;
 use regex_automata::{meta, util::primitives::NonMaxUsize};
 use rustc_hash::FxHashMap;
 
@@ -20,6 +21,8 @@ pub struct Scratch {
     pub(super) regex_slots: Vec<Option<NonMaxUsize>>,
     regex_caches: FxHashMap<u64, Box<meta::Cache>>,
     memories: FxHashMap<u64, Box<Memory>>,
+    /// Of the last pattern that was searched for in a long subject.
+    long: Option<backtrack::Cache>,
 }
 
 impl Scratch {
@@ -62,6 +65,26 @@ impl Scratch {
             self.memories.clear();
         }
         (self.memories.entry(id).or_default(), &mut self.slots)
+    }
+
+    /// Takes over the groups that the regex engine found.
+    pub(super) fn take_regex_slots(&mut self) {
+        let offset = |slot: &Option<NonMaxUsize>| {
+            slot.map_or(UNSET, |at| u32::try_from(at.get()).unwrap_or(UNSET))
+        };
+        self.slots.clear();
+        self.slots
+            .extend(self.regex_slots.iter().skip(2).map(offset));
+    }
+
+    /// A cache for a long subject, and the slots to write.
+    pub(super) fn long(
+        &mut self,
+        regex: &backtrack::BoundedBacktracker,
+    ) -> (&mut backtrack::Cache, &mut Vec<Option<NonMaxUsize>>) {
+        let cache = self.long.get_or_insert_with(|| regex.create_cache());
+        cache.reset(regex);
+        (cache, &mut self.regex_slots)
     }
 
     /// The regex cache of the program with that id, and the slots to write.
