@@ -51,11 +51,11 @@ impl PlanJudge {
         Some(event)
     }
 
-    /// `queue` and `leaky` of a bucket.
+    /// `queue` of a bucket, and `leaky` if there is a view for it.
     fn variables(
         &mut self,
         scenario: &ScenarioPlan,
-        view: LeakyView,
+        view: Option<LeakyView>,
         queue: &mut dyn Iterator<Item = &Evidence>,
     ) -> (Value, Value) {
         let events: Vec<Arc<Event>> = queue.filter_map(|kept| self.event(kept)).collect();
@@ -64,10 +64,10 @@ impl PlanJudge {
             .retained()
             .map_or(-1, |n| i64::try_from(n).unwrap_or(-1) - 1);
         let queue = QueueObject::new(events.into(), limit);
-        (
-            Value::object(queue.clone()),
-            Value::object(LeakyObject::new(view, queue)),
-        )
+        let leaky = view.map_or(Value::Nil, |view| {
+            Value::object(LeakyObject::new(view, queue.clone()))
+        });
+        (Value::object(queue), leaky)
     }
 
     fn ask(
@@ -80,7 +80,10 @@ impl PlanJudge {
         let scenario = plan.rules.scenario(view.scenario)?;
         let program = program(scenario)?;
         let mut event = decode(&plan, event)?;
-        let leaky = leaky_view(scenario, view.first(), view.last(), view.total());
+        let leaky = program
+            .reads()
+            .reads_variable(1)
+            .then(|| leaky_view(scenario, view.first(), view.last(), view.total()));
         let (queue, leaky) = self.variables(scenario, leaky, &mut view.queue());
         let now = view.last().map_or(Time::ZERO, time_of);
         let mut context = Context {
@@ -137,7 +140,7 @@ impl Judge for PlanJudge {
             overflow: time_of(overflow.overflow),
             ..leaky_view(scenario, first, Some(overflow.last), overflow.total)
         };
-        let (queue, leaky) = self.variables(scenario, view, &mut overflow.queue.iter());
+        let (queue, leaky) = self.variables(scenario, Some(view), &mut overflow.queue.iter());
         let signal = alerts::build(&plan, &AlertBuilder::default(), overflow).unwrap_or_default();
         let vars = [
             queue,

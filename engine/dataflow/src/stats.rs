@@ -223,7 +223,7 @@ impl Stats {
             ("errors of `cancel_on`", state.n_cancel_failed),
             (
                 "events whose kind the filter index did not remember",
-                state.n_unremembered,
+                state.n_unremembered(),
             ),
         ];
         Self::count_named(&mut self.expressions, &named);

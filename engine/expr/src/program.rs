@@ -68,8 +68,9 @@ pub struct Reads {
     pub overflow: bool,
     /// It reads the event's or the current time.
     pub time: bool,
-    /// It reads variables besides `evt`.
-    pub variables: bool,
+    /// The variables besides `evt` that it reads: bit n stands for that at place n of its
+    /// environment, the last bit for all from there on.
+    pub variables: u8,
     /// Its result depends on more than the event and data files: stash, network, databases, time.
     pub outside: bool,
     /// It changes the event or logs.
@@ -79,6 +80,12 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// Whether it reads the variable at a place of its environment.
+    #[must_use]
+    pub fn reads_variable(&self, place: usize) -> bool {
+        self.variables & bit(place) != 0
+    }
+
     /// What a bucket must keep of an event so that the expression gives the same later.
     #[must_use]
     pub fn keep(&self) -> Keep {
@@ -89,6 +96,11 @@ impl Reads {
             all: self.all,
         }
     }
+}
+
+/// The bit of [`Reads::variables`] for a place.
+pub(crate) fn bit(place: usize) -> u8 {
+    1 << place.min(7)
 }
 
 impl Program {

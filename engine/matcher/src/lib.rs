@@ -5,13 +5,9 @@
 //! filter in order. The crate keeps no state between events but bounded caches
 //! ([`MatchState`], one a worker), and does no IO.
 
-mod dims;
-mod gates;
 mod key;
-mod kinds;
 mod plan;
 mod rules;
-mod scans;
 
 pub use key::{Keyer, ScenarioKey};
 pub use plan::{ScenarioPlan, Scope};

@@ -1,26 +1,18 @@
 //! All scenarios with their index: an event in, the buckets it pours into out.
 //!
-//! ```text
-//! event -> log_type and service -> group: the filters that are not false for these two
-//!       -> its other small-domain fields -> kind: what is left of each filter
-//!       -> gates: literals that must occur -> evaluation of what is left -> groupby, distinct, ...
-//! ```
-//!
-//! Groups and kinds are made on first sight by folding the filters with what is known, and kept
-//! while there is room ([`MatchState`]). Order, run-time errors and side effects are those of
-//! evaluating every filter in order: what could raise or act is never skipped, and after an
-//! expression has changed the event, its kind is looked up anew for the scenarios that follow.
+//! The index leaves the filters that could hold ([`overspill_filters`]). Order, run-time errors and
+//! side effects are those of evaluating every filter in order: what could raise or act is never
+//! skipped, and after an expression has changed the event, it is looked up anew for the scenarios
+//! that follow.
 
 use overspill_bucket::{Key, ScenarioId};
 use overspill_event::{Event, FieldMap, Schema, Slot};
 use overspill_expr::{Bool, Context, EvalError, Services, Stash};
 
-use crate::dims::Dims;
-use crate::gates::GatesBuilder;
+use overspill_filters::{Index, State};
+
 use crate::key::{Keyer, ScenarioKey};
-use crate::kinds::{Index, Kinds};
 use crate::plan::ScenarioPlan;
-use crate::scans::Scans;
 
 /// What is left of filters, over all groups and kinds, that a worker remembers: about 40 MB.
 const ENTRIES_MAX: usize = 1 << 18;
@@ -63,10 +55,7 @@ pub struct Rules {
 /// the filters ([`MatchState::n_unremembered`]): slower, with the same result.
 #[derive(Debug)]
 pub struct MatchState {
-    kinds: Kinds,
-    scans: Scans,
-    /// Filters of the present kind that could hold, a bit each.
-    open: Vec<u64>,
+    filters: State,
     scratch: Vec<u8>,
     group_text: Vec<u8>,
     /// Groupby expressions that gave no string.
@@ -75,8 +64,6 @@ pub struct MatchState {
     pub n_distinct_failed: u64,
     /// `cancel_on` expressions that raised an error: the bucket is not cancelled.
     pub n_cancel_failed: u64,
-    /// Events whose kind was not remembered because there was no room.
-    pub n_unremembered: u64,
 }
 
 impl Default for MatchState {
@@ -90,16 +77,19 @@ impl MatchState {
     #[must_use]
     pub fn bounded(entries_max: usize) -> Self {
         Self {
-            kinds: Kinds::bounded(entries_max),
-            scans: Scans::default(),
-            open: Vec::new(),
+            filters: State::bounded(entries_max),
             scratch: Vec::new(),
             group_text: Vec::new(),
             n_groupby_not_text: 0,
             n_distinct_failed: 0,
             n_cancel_failed: 0,
-            n_unremembered: 0,
         }
+    }
+
+    /// Events whose kind was not remembered because there was no room.
+    #[must_use]
+    pub fn n_unremembered(&self) -> u64 {
+        self.filters.n_unremembered
     }
 }
 
@@ -111,21 +101,15 @@ impl Rules {
             .iter()
             .map(|scenario| scenario.filter.to_bool_tree())
             .collect();
-        let dims = Dims::of(filters.iter());
-        let mut gates = GatesBuilder::default();
-        for filter in &filters {
-            gates.add(filter, &dims);
-        }
-        let is_primary = |slot: Slot| {
-            ["log_type", "service"]
-                .iter()
-                .any(|name| schema.slot(FieldMap::Meta, name.as_bytes()) == Some(slot))
-        };
+        let primary: Vec<Slot> = ["log_type", "service"]
+            .iter()
+            .filter_map(|name| schema.slot(FieldMap::Meta, name.as_bytes()))
+            .collect();
         let keys = scenarios
             .iter()
             .map(|scenario| keyer.scenario(scenario.filter.text(), &scenario.name))
             .collect();
-        let index = Index::new(filters, dims, gates.build(), is_primary);
+        let index = Index::new(filters, &primary);
         Self {
             scenarios,
             keys,
@@ -171,18 +155,15 @@ impl Rules {
             return self.all_from(0, event, state, cx, hits);
         }
         // Lent for the while, so that the rest of the state can be written to.
-        let mut kinds = std::mem::take(&mut state.kinds);
-        let mut open = std::mem::take(&mut state.open);
-        let done = self.open_of(&mut kinds, &mut open, event, state, cx, hits);
-        state.kinds = kinds;
-        state.open = open;
+        let mut filters = std::mem::take(&mut state.filters);
+        let done = self.open(&mut filters, event, state, cx, hits);
+        state.filters = filters;
         done
     }
 
-    fn open_of(
+    fn open(
         &self,
-        kinds: &mut Kinds,
-        open: &mut Vec<u64>,
+        filters: &mut State,
         event: &mut Event,
         state: &mut MatchState,
         cx: &mut Outside<'_>,
@@ -190,19 +171,15 @@ impl Rules {
     ) -> Result<(), Abandoned> {
         let mut first = 0;
         loop {
-            let kind = kinds.find(&self.index, event, &mut state.n_unremembered);
-            kind.open(&self.index.gates, event, &mut state.scans, open);
+            filters.look(&self.index, event);
             let n_writes = event.n_writes();
-            let from = first;
-            let mut todo = kind
-                .entries(open)
-                .skip_while(|entry| entry.scenario < from);
+            let mut place = filters.place_of(first);
             // Once an expression changed the event, what was known of it no longer counts.
             while event.n_writes() == n_writes {
-                let Some(entry) = todo.next() else {
+                let Some(entry) = filters.next(&mut place) else {
                     return Ok(());
                 };
-                let number = entry.scenario;
+                let number = entry.number;
                 first = number + 1;
                 let rest = entry.rest.as_ref();
                 if rest.map_or(Ok(true), |rest| self.holds(number, rest, event, cx))? {
@@ -220,7 +197,7 @@ impl Rules {
         cx: &mut Outside<'_>,
         hits: &mut Vec<Hit>,
     ) -> Result<(), Abandoned> {
-        for (number, filter) in self.index.filters.iter().enumerate().skip(first) {
+        for (number, filter) in self.index.filters().iter().enumerate().skip(first) {
             if self.holds(number, filter, event, cx)? {
                 self.hit(number, event, state, cx, hits)?;
             }

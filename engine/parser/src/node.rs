@@ -31,6 +31,8 @@ pub struct Node {
     pub next_stage: bool,
     /// Place among all nodes of the plan, children included; given by the plan.
     pub(crate) number: usize,
+    /// The field that alone decides the filter, if there is one; given by the plan.
+    pub(crate) input: Option<Slot>,
 }
 
 impl Node {
@@ -47,6 +49,7 @@ impl Node {
             statics: Vec::new(),
             next_stage: false,
             number: 0,
+            input: None,
         }
     }
 

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use overspill_event::{SchemaBuilder, SchemaFull};
+use overspill_event::{FieldMap, SchemaBuilder, SchemaFull, Slot};
+use overspill_expr::{Bool, Program};
+use overspill_filters::Index;
 
 use crate::dispatch::StageIndex;
 use crate::method::EngineSlots;
@@ -53,6 +55,8 @@ pub struct ParserPlan {
     indexes: Vec<StageIndex>,
     caches: Vec<CacheSpec>,
     slots: EngineSlots,
+    /// The expressions of all whitelists.
+    whitelists: Index,
     n_nodes: usize,
     is_indexed: bool,
     identity: u64,
@@ -82,6 +86,7 @@ impl ParserPlan {
             stages,
             indexes,
             caches: numbering.caches,
+            whitelists: Index::new(numbering.expressions, &primary(schema)),
             slots,
             n_nodes: numbering.n_nodes,
             is_indexed: true,
@@ -137,6 +142,10 @@ impl ParserPlan {
         &self.caches
     }
 
+    pub(crate) fn whitelists(&self) -> &Index {
+        &self.whitelists
+    }
+
     pub(crate) fn slots(&self) -> &EngineSlots {
         &self.slots
     }
@@ -151,10 +160,44 @@ impl ParserPlan {
     }
 }
 
-/// Gives nodes their numbers and stash entries their caches.
+/// The field that alone decides a node's filter, if there is one and the filter is worth more than
+/// remembering its answer.
+fn input(node: &Node) -> Option<Slot> {
+    let filter = node.filter.as_ref()?;
+    let reads = filter.reads();
+    let [slot] = *reads.slots.as_slice() else {
+        return None;
+    };
+    let reads_more = !reads.texts.is_empty()
+        || reads.tree
+        || reads.line
+        || reads.all
+        || reads.meta
+        || reads.overflow
+        || reads.time
+        || reads.variables != 0
+        || reads.outside;
+    let is_simple = match filter.as_bool_tree()? {
+        Bool::And(parts) | Bool::Or(parts) => parts.len() < 2,
+        _ => true,
+    };
+    let acts = reads.effects || reads.can_fail || reads.writes_any || !reads.writes.is_empty();
+    (!reads_more && !acts && !is_simple).then_some(slot)
+}
+
+/// Fields that tell which whitelists an event has to do with.
+fn primary(schema: &SchemaBuilder) -> Vec<Slot> {
+    ["log_type", "service"]
+        .iter()
+        .filter_map(|name| schema.get(FieldMap::Meta, name))
+        .collect()
+}
+
+/// Gives nodes, stash entries and expressions of whitelists their numbers.
 #[derive(Default)]
 struct Numbering {
     n_nodes: usize,
+    expressions: Vec<Bool>,
     caches: Vec<CacheSpec>,
     names: HashSet<Arc<str>>,
 }
@@ -167,6 +210,12 @@ impl Numbering {
         }
         node.number = self.n_nodes;
         self.n_nodes += 1;
+        node.input = input(node);
+        if let Some(whitelist) = &mut node.whitelist {
+            whitelist.first = self.expressions.len();
+            let expressions = whitelist.expressions().iter();
+            self.expressions.extend(expressions.map(Program::to_bool_tree));
+        }
         for write in &mut node.stash {
             if self.names.insert(Arc::clone(&write.name)) {
                 self.caches.push(CacheSpec {

@@ -11,8 +11,9 @@ mod statics;
 
 use std::sync::Arc;
 
-use overspill_event::{Event, EventKind, Span, TextField};
+use overspill_event::{Event, EventKind, Slot, Span, TextField};
 use overspill_expr::{Context, EvalError, Program, Services};
+use overspill_memo::{Asked, Memo};
 
 use crate::counts::{Counts, NodeCounts};
 use crate::dispatch::{Choice, Seen, StageIndex};
@@ -21,9 +22,14 @@ use crate::observe::{Observer, Step};
 use crate::outcome::{Outcome, Refusal};
 use crate::plan::{ParserPlan, StagePlan};
 use crate::state::ParserState;
+use crate::whitelist::Whitelist;
 
 use self::grok::GrokResult;
 pub(crate) use self::statics::Block;
+
+/// Values whose answer a filter of one field remembers, and their longest.
+const ANSWERS: usize = 1_024;
+const ANSWER_BYTES_MAX: usize = 64;
 
 /// Takes an event through all stages.
 ///
@@ -38,6 +44,7 @@ pub fn parse<O: Observer + ?Sized>(
     observer: &mut O,
 ) -> Outcome {
     state.bind(plan);
+    state.looked = None;
     state.stash.begin();
     event.process = false;
     if event.time.is_zero() {
@@ -193,7 +200,11 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
         let Some(filter) = &node.filter else {
             return true;
         };
-        match filter.eval_bool(&mut self.context()) {
+        let answer = match node.input {
+            Some(slot) if self.is_fast() => self.remembered(node, filter, slot),
+            _ => filter.eval_bool(&mut self.context()),
+        };
+        match answer {
             Ok(true) => true,
             Ok(false) => {
                 if self.observer.is_enabled() {
@@ -214,6 +225,31 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
                 false
             }
         }
+    }
+
+    /// Whether the event is to be taken the fast way: nobody looks on, and it is not forbidden.
+    fn is_fast(&self) -> bool {
+        self.plan.is_indexed() && !self.observer.is_enabled()
+    }
+
+    /// The answer of a filter that reads one field only.
+    fn remembered(&mut self, node: &Node, filter: &Program, slot: Slot) -> Result<bool, EvalError> {
+        let span = self.event.span(slot);
+        let memo = self.state.answers.entry(node.number);
+        let memo = memo.or_insert_with(|| Memo::new(ANSWERS, ANSWER_BYTES_MAX));
+        match memo.ask(self.event.bytes(span)) {
+            Asked::Known(answer) => return Ok(*answer),
+            Asked::PassedBy => return filter.eval_bool(&mut self.context()),
+            Asked::New(_) => {}
+        }
+        let answer = filter.eval_bool(&mut self.context())?;
+        let value = self.event.bytes(span);
+        let memo = self.state.answers.get_mut(&node.number);
+        if let Some(mut room) = memo.and_then(|memo| memo.room(value)) {
+            *room.answer() = answer;
+            room.keep(value);
+        }
+        Ok(answer)
     }
 
     /// Why a filter is false; asked of a copy of the event when asking changes it.
@@ -258,23 +294,73 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
     }
 
     fn whitelist_expression(&mut self, node: &Node) -> bool {
+        match &node.whitelist {
+            Some(whitelist) if whitelist.expressions().is_empty() => return false,
+            Some(whitelist) if self.is_fast() => return self.open_expression(node, whitelist),
+            _ => {}
+        }
         let expressions = node
             .whitelist
             .iter()
             .flat_map(|whitelist| whitelist.expressions());
         for expression in expressions {
-            match expression.eval_bool(&mut self.context()) {
-                Ok(true) => return true,
-                Ok(false) => {}
-                Err(EvalError::NotBool { .. }) => self.state.counts.whitelists_not_bool += 1,
-                Err(error) => {
-                    self.state.counts.whitelist_errors += 1;
-                    self.warn(node, "whitelist", &error, |counts| counts.whitelist_errors);
-                    return false;
-                }
+            let answer = expression.eval_bool(&mut self.context());
+            if let Some(decided) = self.decided(node, answer) {
+                return decided;
             }
         }
         false
+    }
+
+    /// As [`Run::whitelist_expression`], with the expressions that could hold.
+    fn open_expression(&mut self, node: &Node, whitelist: &Whitelist) -> bool {
+        let plan = self.plan;
+        // Lent for the while, so that the rest of the state can be written to.
+        let mut open = std::mem::take(&mut self.state.whitelists);
+        let end = whitelist.first + whitelist.expressions().len();
+        let mut first = whitelist.first;
+        let decided = 'decided: loop {
+            let n_writes = self.event.n_writes();
+            if self.state.looked != Some(n_writes) {
+                open.look(plan.whitelists(), self.event);
+                self.state.looked = Some(n_writes);
+            }
+            let mut place = open.place_of(first);
+            // An expression may change the event, and with it what could hold.
+            while self.event.n_writes() == n_writes {
+                let entry = open.next(&mut place).filter(|entry| entry.number < end);
+                let Some(entry) = entry else {
+                    break 'decided false;
+                };
+                first = entry.number + 1;
+                let answer = match &entry.rest {
+                    None => Ok(true),
+                    Some(rest) => rest.eval(&mut self.context()),
+                };
+                if let Some(decided) = self.decided(node, answer) {
+                    break 'decided decided;
+                }
+            }
+        };
+        self.state.whitelists = open;
+        decided
+    }
+
+    /// What the answer of one expression makes of a whitelist; `None` to go on.
+    fn decided(&mut self, node: &Node, answer: Result<bool, EvalError>) -> Option<bool> {
+        match answer {
+            Ok(true) => Some(true),
+            Ok(false) => None,
+            Err(EvalError::NotBool { .. }) => {
+                self.state.counts.whitelists_not_bool += 1;
+                None
+            }
+            Err(error) => {
+                self.state.counts.whitelist_errors += 1;
+                self.warn(node, "whitelist", &error, |counts| counts.whitelist_errors);
+                Some(false)
+            }
+        }
     }
 
     fn stash(&mut self, node: &Node, depth: usize) {

@@ -1,8 +1,11 @@
 //! What one partition keeps between its lines.
 
 use overspill_expr::Stash;
+use overspill_filters::State;
 use overspill_golike::time::Time;
 use overspill_grok::Scratch;
+use overspill_memo::Memo;
+use rustc_hash::FxHashMap;
 
 use crate::counts::{Counts, NodeCounts};
 use crate::date::Dates;
@@ -14,6 +17,9 @@ use crate::run::Block;
 use crate::stash::StashSet;
 
 const SECS_PER_DAY: i64 = 86_400;
+
+/// What is left of whitelist expressions, over all kinds of events, that a partition remembers.
+const WHITELISTS_MAX: usize = 1 << 13;
 
 /// Stashes, caches and counters of one partition. Only the stashes decide results; the rest may be
 /// dropped at any time.
@@ -28,6 +34,12 @@ pub struct ParserState {
     pub(crate) dates: Dates,
     pub(crate) geo: GeoMemo,
     pub(crate) dispatch: Cache,
+    /// Whitelist expressions that could hold.
+    pub(crate) whitelists: State,
+    /// What the event had been written to when they were looked up; `None` for another event.
+    pub(crate) looked: Option<u32>,
+    /// By node: answers of the filter to values of the one field that it reads.
+    pub(crate) answers: FxHashMap<usize, Memo<bool>>,
     pub(crate) counts: Counts,
     pub(crate) nodes: Vec<NodeCounts>,
     /// By node: statics whose expression gave something else than text when it was last asked
@@ -53,6 +65,9 @@ impl ParserState {
             dates: Dates::default(),
             geo: GeoMemo::default(),
             dispatch: Cache::default(),
+            whitelists: State::bounded(WHITELISTS_MAX),
+            looked: None,
+            answers: FxHashMap::default(),
             counts: Counts::default(),
             nodes: vec![NodeCounts::default(); plan.n_nodes()],
             not_text: vec![0; plan.n_nodes()],
@@ -150,6 +165,9 @@ impl ParserState {
             self.nodes = vec![NodeCounts::default(); plan.n_nodes()];
             self.not_text = vec![0; plan.n_nodes()];
             self.dispatch = Cache::default();
+            self.whitelists = State::bounded(WHITELISTS_MAX);
+            self.looked = None;
+            self.answers.clear();
             self.geo = GeoMemo::default();
             self.stash.adopt(plan);
         }

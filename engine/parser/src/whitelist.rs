@@ -21,6 +21,8 @@ pub struct Whitelist {
     v4: Ranges<u32>,
     v6: Ranges<u128>,
     expressions: Vec<Program>,
+    /// Number of the first expression among those of all whitelists; given by the plan.
+    pub(crate) first: usize,
 }
 
 impl Whitelist {
@@ -55,6 +57,7 @@ impl Whitelist {
             v4: Ranges::new(v4),
             v6: Ranges::new(v6),
             expressions,
+            first: 0,
         }
     }
 

@@ -4,7 +4,7 @@ use overspill_event::{FieldMap, TextField};
 
 use super::{Code, EventMethod, Node, PlainField, StepKind};
 use crate::calls::{Effect, Helper};
-use crate::program::Reads;
+use crate::program::{Reads, bit};
 use crate::value::Part;
 
 /// What a node and everything below it reads.
@@ -48,7 +48,7 @@ fn visit(node: &Node, reads: &mut Reads) {
             }
             EventMethod::GetType => {}
         },
-        Code::Var(_) => reads.variables = true,
+        Code::Var(place) => reads.variables |= bit(*place),
         Code::Helper(helper, args) => read_helper(helper, args, reads),
         Code::Builtin(builtin, _) if builtin.is_clock => {
             reads.time = true;

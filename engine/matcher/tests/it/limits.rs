@@ -17,13 +17,13 @@ fn kinds_without_room_are_counted_and_values_nobody_names_are_one_kind() {
     for n in 0..1_000 {
         content.matches(&rules, &mut roomy, &event(&format!("invented {n}")));
     }
-    assert_eq!(roomy.n_unremembered, 0);
+    assert_eq!(roomy.n_unremembered(), 0);
 
     let mut narrow = MatchState::bounded(1);
     for a in ["x", "y", "z"] {
         content.matches(&rules, &mut narrow, &event(a));
     }
-    assert_eq!(narrow.n_unremembered, 3);
+    assert_eq!(narrow.n_unremembered(), 3);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_full_memory_is_forgotten_in_time_and_results_stay() {
             .unwrap();
         assert_eq!(hits.len(), 1);
     }
-    assert_eq!(state.n_unremembered, 1 << 16);
+    assert_eq!(state.n_unremembered(), 1 << 16);
     // Everything was forgotten: the kind that comes now finds room.
     for _ in 0..3 {
         hits.clear();
@@ -58,7 +58,7 @@ fn a_full_memory_is_forgotten_in_time_and_results_stay() {
             .matches(&mut y, &mut state, &mut outside, &mut hits)
             .unwrap();
     }
-    assert_eq!(state.n_unremembered, 1 << 16);
+    assert_eq!(state.n_unremembered(), 1 << 16);
 }
 
 #[test]

@@ -19,22 +19,22 @@ const KIND_DIMS_MAX: usize = 24;
 /// Numbers of a gate table that take as much memory as an entry.
 const NUMBERS_AN_ENTRY: usize = 16;
 
-/// The filters, and what an event of them is looked up by.
+/// The filters, and what an event is looked up by.
 #[derive(Debug)]
-pub(crate) struct Index {
-    pub(crate) filters: Vec<Bool>,
-    pub(crate) gates: Gates,
+pub struct Index {
+    filters: Vec<Bool>,
+    gates: Gates,
     dims: Dims,
     primary: Vec<usize>,
 }
 
 /// What is left of one filter.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Its number.
-    pub(crate) scenario: usize,
+    pub number: usize,
     /// `None`: it holds.
-    pub(crate) rest: Option<Bool>,
+    pub rest: Option<Bool>,
 }
 
 /// What is left of all filters for one kind of events.
@@ -80,14 +80,15 @@ pub(crate) struct Kinds {
 }
 
 impl Index {
-    pub(crate) fn new(
+    pub(crate) fn of_parts(
         filters: Vec<Bool>,
         dims: Dims,
         gates: Gates,
-        is_primary: impl Fn(Slot) -> bool,
+        primary: &[Slot],
     ) -> Self {
+        let is_primary = |slot: Slot| primary.contains(&slot);
         let primary = (0..dims.dims.len())
-            .filter(|at| dims.dims[*at].subject.as_slot().is_some_and(&is_primary))
+            .filter(|at| dims.dims[*at].subject.as_slot().is_some_and(is_primary))
             .collect();
         Self {
             filters,
@@ -95,6 +96,12 @@ impl Index {
             dims,
             primary,
         }
+    }
+
+    /// The filters, by number.
+    #[must_use]
+    pub fn filters(&self) -> &[Bool] {
+        &self.filters
     }
 
     fn group(&self, ids: &[u16]) -> (Vec<usize>, Kind) {
@@ -136,7 +143,7 @@ impl Index {
                     Some(rest) => fold(rest, &self.dims, &known),
                     None => Bool::Const(true),
                 };
-                (entry.scenario, rest)
+                (entry.number, rest)
             }),
         )
     }
@@ -166,12 +173,21 @@ impl Kinds {
         self.kinds.len() - 1
     }
 
-    /// What is left of the filters for an event.
-    pub(crate) fn find(&mut self, index: &Index, event: &Event, n_unremembered: &mut u64) -> &Kind {
+    /// The number of what is left of the filters for an event. It holds until the next call.
+    pub(crate) fn find(
+        &mut self,
+        index: &Index,
+        event: &Event,
+        n_unremembered: &mut u64,
+    ) -> usize {
         let mut ids = std::mem::take(&mut self.ids);
         let at = self.place(index, event, &mut ids, n_unremembered);
         self.ids = ids;
-        &self.kinds[at]
+        at
+    }
+
+    pub(crate) fn get(&self, kind: usize) -> Option<&Kind> {
+        self.kinds.get(kind)
     }
 
     fn place(
@@ -223,20 +239,17 @@ impl Kind {
     fn new(index: &Index, filters: impl Iterator<Item = (usize, Bool)>) -> Self {
         let mut entries = Vec::new();
         let mut gates: Vec<Option<Gate>> = Vec::new();
-        for (scenario, rest) in filters {
+        for (number, rest) in filters {
             match rest {
                 Bool::Const(false) => continue,
                 Bool::Const(true) => {
-                    entries.push(Entry {
-                        scenario,
-                        rest: None,
-                    });
+                    entries.push(Entry { number, rest: None });
                     gates.push(None);
                 }
                 rest => {
                     gates.push(index.gates.gate(&rest, &index.dims));
                     entries.push(Entry {
-                        scenario,
+                        number,
                         rest: Some(rest),
                     });
                 }
@@ -273,11 +286,17 @@ impl Kind {
     }
 
     /// The entries that could hold for an event, a bit each.
-    pub(crate) fn open(&self, gates: &Gates, event: &Event, scans: &mut Scans, open: &mut Vec<u64>) {
+    pub(crate) fn open(
+        &self,
+        index: &Index,
+        event: &Event,
+        scans: &mut Scans,
+        open: &mut Vec<u64>,
+    ) {
         open.clear();
         open.extend_from_slice(&self.ungated);
         for gated in &self.fields {
-            match scans.scan(gates, gated.field, event) {
+            match scans.scan(&index.gates, gated.field, event) {
                 Scan::Fired(atoms) => {
                     for atom in atoms {
                         for entry in gated.entries_of(*atom) {
@@ -294,20 +313,22 @@ impl Kind {
         }
     }
 
-    /// The entries of which the bit is set, in order.
-    pub(crate) fn entries<'k>(&'k self, open: &'k [u64]) -> impl Iterator<Item = &'k Entry> {
-        let words = open.iter().enumerate();
-        let bits = words.flat_map(|(at, word)| {
-            let mut left = *word;
-            std::iter::from_fn(move || {
-                let bit = usize::try_from(left.trailing_zeros()).unwrap_or(0);
-                (left != 0).then(|| {
-                    left &= left - 1;
-                    at * 64 + bit
-                })
-            })
-        });
-        bits.filter_map(|entry| self.entries.get(entry))
+    /// The place of the first entry whose number is at least `number`.
+    pub(crate) fn place_of(&self, number: usize) -> usize {
+        self.entries.partition_point(|entry| entry.number < number)
+    }
+
+    /// The first entry from `place` on of which the bit is set; the place moves behind it.
+    pub(crate) fn next(&self, open: &[u64], place: &mut usize) -> Option<&Entry> {
+        let mut at = *place / 64;
+        let mut left = open.get(at)? & (u64::MAX << (*place % 64));
+        while left == 0 {
+            at += 1;
+            left = *open.get(at)?;
+        }
+        let entry = at * 64 + usize::try_from(left.trailing_zeros()).unwrap_or(0);
+        *place = entry + 1;
+        self.entries.get(entry)
     }
 }
 
