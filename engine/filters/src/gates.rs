@@ -60,7 +60,9 @@ impl GatesBuilder {
             });
             self.fields.len() - 1
         });
-        let FieldAtoms { literals, numbers, .. } = &mut self.fields[number];
+        let FieldAtoms {
+            literals, numbers, ..
+        } = &mut self.fields[number];
         if !numbers.contains_key(&literal) {
             let number = u32::try_from(literals.len()).unwrap_or(u32::MAX);
             numbers.insert(literal.clone(), number);
@@ -225,7 +227,9 @@ impl Gates {
 
     /// How many literals of a field there are; their numbers are below.
     pub(crate) fn n_atoms(&self, field: usize) -> usize {
-        self.fields.get(field).map_or(0, |field| field.numbers.len())
+        self.fields
+            .get(field)
+            .map_or(0, |field| field.numbers.len())
     }
 
     /// An event's text of a field.

@@ -80,12 +80,7 @@ pub(crate) struct Kinds {
 }
 
 impl Index {
-    pub(crate) fn of_parts(
-        filters: Vec<Bool>,
-        dims: Dims,
-        gates: Gates,
-        primary: &[Slot],
-    ) -> Self {
+    pub(crate) fn of_parts(filters: Vec<Bool>, dims: Dims, gates: Gates, primary: &[Slot]) -> Self {
         let is_primary = |slot: Slot| primary.contains(&slot);
         let primary = (0..dims.dims.len())
             .filter(|at| dims.dims[*at].subject.as_slot().is_some_and(is_primary))
@@ -174,12 +169,7 @@ impl Kinds {
     }
 
     /// The number of what is left of the filters for an event. It holds until the next call.
-    pub(crate) fn find(
-        &mut self,
-        index: &Index,
-        event: &Event,
-        n_unremembered: &mut u64,
-    ) -> usize {
+    pub(crate) fn find(&mut self, index: &Index, event: &Event, n_unremembered: &mut u64) -> usize {
         let mut ids = std::mem::take(&mut self.ids);
         let at = self.place(index, event, &mut ids, n_unremembered);
         self.ids = ids;

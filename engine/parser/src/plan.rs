@@ -214,7 +214,8 @@ impl Numbering {
         if let Some(whitelist) = &mut node.whitelist {
             whitelist.first = self.expressions.len();
             let expressions = whitelist.expressions().iter();
-            self.expressions.extend(expressions.map(Program::to_bool_tree));
+            self.expressions
+                .extend(expressions.map(Program::to_bool_tree));
         }
         for write in &mut node.stash {
             if self.names.insert(Arc::clone(&write.name)) {

@@ -1,7 +1,7 @@
 //! The tests on spans give what the general evaluator gives, on any expression and any event.
 
 use overspill_event::{Event, FieldMap, SchemaBuilder};
-use overspill_expr::{Compiler, Context, Env, NoStash};
+use overspill_expr::{Compiler, Context, Env, NoStash, Value};
 use overspill_golike::time::Time;
 use proptest::prelude::*;
 
@@ -124,6 +124,111 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
+/// An expression that makes a text, most of them of the simple form.
+fn textual() -> impl Strategy<Value = String> {
+    let simple = prop_oneof![
+        3 => subject(),
+        1 => quoted(),
+        1 => subject().prop_map(|s| format!("len({s})")),
+        1 => Just("evt.Unmarshaled.x".to_owned()),
+    ];
+    simple.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} + {b})")),
+            (expression(), inner.clone(), inner.clone())
+                .prop_map(|(c, a, b)| format!("({c} ? {a} : {b})")),
+        ]
+    })
+}
+
+/// An event of the four fields.
+fn event_of(schema: SchemaBuilder, values: &[Option<String>]) -> Event {
+    let mut event = Event::new(schema.freeze());
+    let maps = [FieldMap::Meta, FieldMap::Parsed, FieldMap::Labels];
+    for ((map, name), value) in maps.into_iter().zip(["a", "b", "c"]).zip(values) {
+        if let Some(value) = value {
+            event.set_named(map, name.as_bytes(), value.as_bytes());
+        }
+    }
+    if let Some(Some(raw)) = values.last() {
+        event.set_text(overspill_event::TextField::LineRaw, raw.as_bytes());
+    }
+    event
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_forms_of_a_text_agree(
+        expression in textual(),
+        values in prop::collection::vec(prop::option::of(text()), 4),
+    ) {
+        let mut schema = SchemaBuilder::new();
+        let files = crate::fixture::files();
+        let mut compiler = Compiler::new(&mut schema).with_files(&files);
+        let Ok(program) = compiler.compile(&expression, &Env::event()) else {
+            // Types that do not go together, or a name that is declared twice.
+            return Ok(());
+        };
+        let mut event = event_of(schema, &values);
+        let services = services();
+        let mut cx = Context {
+            evt: Some(&mut event),
+            vars: &[],
+            stash: &mut NoStash,
+            services: &services,
+            now: Time::ZERO,
+        };
+        let general = program.eval(&mut cx);
+        if let Some(textual) = program.as_textual() {
+            let mut made = Vec::new();
+            textual.append(&mut cx, &mut made).unwrap();
+            let expected = match general.clone() {
+                Ok(Value::Str(text)) => text.to_vec(),
+                Ok(Value::Int(number)) => number.to_string().into_bytes(),
+                other => panic!("{expression} gives {other:?}"),
+            };
+            prop_assert_eq!(made, expected, "{}", expression);
+        }
+        let mut text = b"before".to_vec();
+        let is_text = program.eval_str(&mut cx, &mut text);
+        match general {
+            Ok(Value::Str(expected)) => {
+                prop_assert_eq!(is_text, Ok(true), "{}", expression);
+                prop_assert_eq!(&text[6..], &expected[..], "{}", expression);
+            }
+            Ok(_) => prop_assert_eq!((is_text, &text[..]), (Ok(false), &b"before"[..])),
+            Err(error) => prop_assert_eq!((is_text, &text[..]), (Err(error), &b"before"[..])),
+        }
+    }
+}
+
+#[test]
+fn texts_of_fields_have_the_simple_form() {
+    for (expression, is_simple) in [
+        ("evt.Parsed.file_frag + evt.Parsed.file_ext", true),
+        ("evt.Meta.a in ['404', '403'] ? 'false' : 'true'", true),
+        (
+            "Upper(evt.Meta.a) in ['.JPG', '.CSS'] ? 'true' : Lower(evt.Meta.b)",
+            true,
+        ),
+        ("len(evt.Parsed.http_args)", true),
+        ("evt.Unmarshaled.a", false),
+        ("evt.Unmarshaled.a.b == 'x' ? 'a' : 'b'", false),
+        ("TrimSpace(evt.Meta.a)", false),
+        ("evt.SetMeta('a', 'b') ? 'a' : 'b'", false),
+    ] {
+        let mut schema = SchemaBuilder::new();
+        let program = Compiler::new(&mut schema).compile(expression, &Env::event());
+        assert_eq!(
+            program.unwrap().as_textual().is_some(),
+            is_simple,
+            "{expression}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
@@ -144,16 +249,7 @@ proptest! {
                 return Ok(());
             }
         };
-        let mut event = Event::new(schema.freeze());
-        let maps = [FieldMap::Meta, FieldMap::Parsed, FieldMap::Labels];
-        for ((map, name), value) in maps.into_iter().zip(["a", "b", "c"]).zip(&values) {
-            if let Some(value) = value {
-                event.set_named(map, name.as_bytes(), value.as_bytes());
-            }
-        }
-        if let Some(Some(raw)) = values.last() {
-            event.set_text(overspill_event::TextField::LineRaw, raw.as_bytes());
-        }
+        let mut event = event_of(schema, &values);
         let services = services();
         let mut cx = Context {
             evt: Some(&mut event),

@@ -87,9 +87,7 @@ impl Reference {
         slots.clear();
         slots.resize(self.slots + 2, None);
         // The match is known, so that only what is in it can be part of it.
-        let input = Input::new(text)
-            .span(found.range())
-            .anchored(Anchored::Yes);
+        let input = Input::new(text).span(found.range()).anchored(Anchored::Yes);
         let pattern = long.try_search_slots(cache, &input, slots).ok()??;
         debug_assert_eq!(pattern.as_usize(), 0);
         Some(true)

@@ -6,7 +6,7 @@ use crate::testing::{Bench, Build, NOW, Spec, node};
 use crate::{Counts, ParserState};
 
 /// Filters on the few fields, on others, that fail, and that write.
-const FILTERS: [&str; 22] = [
+const FILTERS: [&str; 24] = [
     "true",
     "false",
     "evt.Parsed.program == 'a'",
@@ -29,6 +29,8 @@ const FILTERS: [&str; 22] = [
     "evt.SetMeta('log_type', 'v') && evt.Parsed.program == 'never'",
     "evt.Line.Raw",
     "evt.Line.Raw startsWith 'l' && evt.Parsed.program == 'ab'",
+    "'program' in evt.Parsed && not (evt.Parsed.program contains 'a') || evt.Parsed.program == 'ab'",
+    "evt.Meta.log_type contains 'ab' && evt.Meta.service == 'http'",
 ];
 
 /// Statics that change what filters look at.
@@ -49,15 +51,19 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         prop::option::weighted(0.9, 0..FILTERS.len()),
         prop::collection::vec(0..WRITES.len(), 0..3),
         prop::collection::vec(child, 0..3),
+        prop::collection::vec(0..FILTERS.len(), 0..4),
         prop::bool::weighted(0.2),
     );
-    parts.prop_map(|(filter, writes, children, is_next)| {
+    parts.prop_map(|(filter, writes, children, allows, is_next)| {
         let mut spec = node("n");
         if let Some(filter) = filter {
             spec = spec.filter(FILTERS[filter]);
         }
         for write in writes {
             spec = spec.set(WRITES[write].0, WRITES[write].1);
+        }
+        for allow in allows {
+            spec = spec.allow(FILTERS[allow]);
         }
         for (filter, write) in children {
             let (destination, value) = WRITES[write];
