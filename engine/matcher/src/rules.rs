@@ -55,7 +55,8 @@ pub struct Rules {
 /// the filters ([`MatchState::n_unremembered`]): slower, with the same result.
 #[derive(Debug)]
 pub struct MatchState {
-    filters: State,
+    /// Filters that could hold; lent while they are evaluated.
+    filters: Option<Box<State>>,
     scratch: Vec<u8>,
     group_text: Vec<u8>,
     /// Groupby expressions that gave no string.
@@ -77,7 +78,7 @@ impl MatchState {
     #[must_use]
     pub fn bounded(entries_max: usize) -> Self {
         Self {
-            filters: State::bounded(entries_max),
+            filters: Some(Box::new(State::bounded(entries_max))),
             scratch: Vec::new(),
             group_text: Vec::new(),
             n_groupby_not_text: 0,
@@ -89,7 +90,9 @@ impl MatchState {
     /// Events whose kind was not remembered because there was no room.
     #[must_use]
     pub fn n_unremembered(&self) -> u64 {
-        self.filters.n_unremembered
+        self.filters
+            .as_ref()
+            .map_or(0, |filters| filters.n_unremembered)
     }
 }
 
@@ -155,9 +158,9 @@ impl Rules {
             return self.all_from(0, event, state, cx, hits);
         }
         // Lent for the while, so that the rest of the state can be written to.
-        let mut filters = std::mem::take(&mut state.filters);
+        let mut filters = state.filters.take().unwrap_or_default();
         let done = self.open(&mut filters, event, state, cx, hits);
-        state.filters = filters;
+        state.filters = Some(filters);
         done
     }
 

@@ -116,6 +116,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             false => Choice::All,
         };
         let mut seen = Seen::of(index, self.event);
+        let mut n_writes = self.event.n_writes();
         let mut is_ok = false;
         let mut place = 0;
         while let Some(candidate) = self.state.dispatch.candidate(number, index, choice, place) {
@@ -131,7 +132,8 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             if (success && node.next_stage) || self.stage() != Some(number) {
                 break;
             }
-            if is_indexed {
+            if is_indexed && self.event.n_writes() != n_writes {
+                n_writes = self.event.n_writes();
                 let now = Seen::of(index, self.event);
                 if now != seen {
                     seen = now;
@@ -316,7 +318,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
     fn open_expression(&mut self, node: &Node, whitelist: &Whitelist) -> bool {
         let plan = self.plan;
         // Lent for the while, so that the rest of the state can be written to.
-        let mut open = std::mem::take(&mut self.state.whitelists);
+        let mut open = self.state.whitelists.take().unwrap_or_default();
         let end = whitelist.first + whitelist.expressions().len();
         let mut first = whitelist.first;
         let decided = 'decided: loop {
@@ -342,7 +344,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
                 }
             }
         };
-        self.state.whitelists = open;
+        self.state.whitelists = Some(open);
         decided
     }
 

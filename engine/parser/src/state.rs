@@ -34,8 +34,8 @@ pub struct ParserState {
     pub(crate) dates: Dates,
     pub(crate) geo: GeoMemo,
     pub(crate) dispatch: Cache,
-    /// Whitelist expressions that could hold.
-    pub(crate) whitelists: State,
+    /// Whitelist expressions that could hold; lent while they are evaluated.
+    pub(crate) whitelists: Option<Box<State>>,
     /// What the event had been written to when they were looked up; `None` for another event.
     pub(crate) looked: Option<u32>,
     /// By node: answers of the filter to values of the one field that it reads.
@@ -65,7 +65,7 @@ impl ParserState {
             dates: Dates::default(),
             geo: GeoMemo::default(),
             dispatch: Cache::default(),
-            whitelists: State::bounded(WHITELISTS_MAX),
+            whitelists: Some(Box::new(State::bounded(WHITELISTS_MAX))),
             looked: None,
             answers: FxHashMap::default(),
             counts: Counts::default(),
@@ -165,7 +165,7 @@ impl ParserState {
             self.nodes = vec![NodeCounts::default(); plan.n_nodes()];
             self.not_text = vec![0; plan.n_nodes()];
             self.dispatch = Cache::default();
-            self.whitelists = State::bounded(WHITELISTS_MAX);
+            self.whitelists = Some(Box::new(State::bounded(WHITELISTS_MAX)));
             self.looked = None;
             self.answers.clear();
             self.geo = GeoMemo::default();
