@@ -53,10 +53,33 @@ impl Memos {
     }
 }
 
+/// Whether two short texts are equal: most are of a few bytes, not worth a call of `memcmp`.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        // The two ends overlap, or meet, up to 16 bytes.
+        (Some(start), Some(other)) if a.len() <= 16 => {
+            start == other && a.last_chunk::<8>() == b.last_chunk::<8>()
+        }
+        (Some(_), _) => a == b,
+        _ => match (a.first_chunk::<4>(), b.first_chunk::<4>()) {
+            (Some(start), Some(other)) => {
+                start == other && a.last_chunk::<4>() == b.last_chunk::<4>()
+            }
+            _ => a.iter().zip(b).all(|(a, b)| a == b),
+        },
+    }
+}
+
 impl Memo {
     fn id(&mut self, dim: &Dim, value: &[u8]) -> u16 {
-        let len = usize::from(self.len);
-        if len == value.len() + 1 && (len == 1 || self.value.get(..len - 1) == Some(value)) {
+        let known = usize::from(self.len)
+            .checked_sub(1)
+            .and_then(|len| self.value.get(..len));
+        if known.is_some_and(|known| is_same(known, value)) {
             return self.id;
         }
         let id = dim.id(value);
@@ -224,5 +247,25 @@ fn fold_list(
         1 => kept.remove(0),
         _ if ends => Bool::Or(kept.into()),
         _ => Bool::And(kept.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_texts_are_the_same_exactly_when_every_byte_is() {
+        let text: Vec<u8> = (0..MEMO_BYTES).map(|n| b'a' + n as u8).collect();
+        for len in 0..=MEMO_BYTES {
+            let a = &text[..len];
+            assert!(is_same(a, &a.to_vec()));
+            for at in 0..len {
+                let mut b = a.to_vec();
+                b[at] = b'!';
+                assert!(!is_same(a, &b), "byte {at} of {len}");
+            }
+            assert!(!is_same(a, &text[..(len + 1) % (MEMO_BYTES + 1)]));
+        }
     }
 }
