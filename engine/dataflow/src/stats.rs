@@ -18,6 +18,7 @@ const WARNINGS_MAX: usize = 64;
 const STASH_EVICTED: &str = "stash entries that left a full cache";
 const STASH_REFUSED: &str = "stash entries too large to be remembered";
 const STASH_SKIPPED: &str = "stash entries without a text for key or value";
+const UNSHARED: &str = "inputs that one worker parsed alone, for a parser with a stash";
 const GROUP_NO_TEXT: &str = "times a groupby gave no text: one bucket for all of these";
 
 /// Counters of one worker, or of all of them added up.
@@ -213,6 +214,13 @@ impl Stats {
             ),
         ];
         Self::count_named(&mut self.expressions, &named);
+    }
+
+    /// Adds partitions that one worker each has parsed alone.
+    pub(crate) fn count_unshared(&mut self, n: u64) {
+        if n > 0 {
+            Self::count_named(&mut self.parsing, &[(UNSHARED, n)]);
+        }
     }
 
     /// Adds what a state of the matcher counted.
