@@ -192,9 +192,14 @@ impl Detect {
         // Without one no partition is at home here.
         if let Some(held) = capability {
             let stats = &mut self.line_worker.stats;
-            self.home
+            let n_done = self
+                .home
                 .settle(*held.time(), stats, |batch| give(held, batch));
             self.home.grant();
+            // There may have been too much out for others to go on.
+            if n_done > 0 {
+                self.pool.invite(self.worker);
+            }
         }
     }
 
@@ -204,10 +209,7 @@ impl Detect {
             Some(current) => current,
             None => {
                 let taken = self.pool.take(self.worker)?;
-                // What one worker leaves is for another that sleeps.
-                if self.pool.has_work(self.worker) {
-                    self.pool.wakes().wake_one(self.worker + 1);
-                }
+                self.pool.invite(self.worker);
                 Current { taken, next: 0 }
             }
         };

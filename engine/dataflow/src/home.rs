@@ -90,21 +90,24 @@ impl Home {
     }
 
     /// Sends what is due of what came home, at capability `held`, and sees which lanes are done.
+    /// Answers how many batches are no longer out.
     pub(crate) fn settle(
         &mut self,
         held: u64,
         stats: &mut Stats,
         mut give: impl FnMut(&mut PourBatch),
-    ) {
+    ) -> usize {
+        let mut n_done = 0;
         for part in self.pool.come_home(self.worker) {
             let Some(at) = self.desks.iter().position(|desk| desk.lane == part.lane) else {
                 unreachable!("a part comes to the home of its lane")
             };
             if self.park(at, part) {
-                self.send(at, held, &mut give);
+                n_done += self.send(at, held, &mut give);
             }
         }
         self.see_ends(stats);
+        n_done
     }
 
     /// Keeps a part; answers whether its batch is due.
@@ -116,8 +119,9 @@ impl Home {
         part.number == desk.next
     }
 
-    /// Sends the parts of the batches that are due.
-    fn send(&mut self, at: usize, held: u64, give: &mut impl FnMut(&mut PourBatch)) {
+    /// Sends the parts of the batches that are due; answers how many batches that finished.
+    fn send(&mut self, at: usize, held: u64, give: &mut impl FnMut(&mut PourBatch)) -> usize {
+        let mut n_done = 0;
         let desk = &mut self.desks[at];
         let lane = &self.pool.lanes()[desk.lane];
         while let Some(mut entry) = desk.parked.first_entry()
@@ -140,11 +144,13 @@ impl Home {
                 self.pool.unpark(n_bytes);
             }
             if !is_whole {
-                return;
+                break;
             }
             lane.set_watermark(desk.clock.watermark_ns());
             self.pool.settled(lane);
+            n_done += 1;
         }
+        n_done
     }
 
     /// Finishes the lanes of which everything came home.

@@ -39,4 +39,4 @@ pub use alerts::AlertRecord;
 pub use collect::Output;
 pub use job::{Job, JobError, Layout, Mode, Progress, Settings};
 pub use plan::Plan;
-pub use stats::Stats;
+pub use stats::{Stats, UnparsedSample};

@@ -18,8 +18,9 @@ use crate::plan::{Keeps, Plan};
 use crate::record::Recorder;
 use crate::stats::Stats;
 
-/// Bytes of pours that are handed on before their batch of lines is done.
-const PART_BYTES: usize = 1 << 20;
+/// Bytes of pours that are handed on before their batch of lines is done: what a core's cache still
+/// holds when the buckets come to it.
+const PART_BYTES: usize = 1 << 17;
 
 /// Parses and matches lines on one worker.
 pub(crate) struct LineWorker {
@@ -186,8 +187,9 @@ impl LineWorker {
             Outcome::Processed => self.stats.whitelisted += 1,
             Outcome::Unparsed { stage } => {
                 self.stats.unparsed += 1;
-                let (stage, raw) = (stage.as_ref(), self.event.raw());
-                self.stats.sample_unparsed(stage, raw);
+                let Position { partition, offset } = self.event.position;
+                self.stats
+                    .sample_unparsed((partition, offset), stage, self.event.raw());
             }
             Outcome::Dropped { why } => {
                 self.stats.refused += 1;

@@ -163,9 +163,11 @@ impl Pool {
         }
     }
 
-    /// Whether there is something that this worker could take now.
-    pub(crate) fn has_work(&self, worker: usize) -> bool {
-        self.pick(worker).is_ok()
+    /// Wakes another worker that sleeps, if one does and there is more than this one can do.
+    pub(crate) fn invite(&self, worker: usize) {
+        if self.wakes.is_any_armed() && self.pick(worker).is_ok() {
+            self.wakes.wake_one(worker + 1);
+        }
     }
 
     fn pick(&self, worker: usize) -> Result<usize, Why> {

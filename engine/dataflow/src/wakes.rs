@@ -46,6 +46,13 @@ impl Wakes {
         }
     }
 
+    /// Whether a worker sleeps.
+    pub(crate) fn is_any_armed(&self) -> bool {
+        fence(Ordering::SeqCst);
+        let is_armed = |wake: &Wake| wake.is_armed.load(Ordering::SeqCst);
+        self.0.iter().any(is_armed)
+    }
+
     /// Wakes a worker that sleeps; answers whether it did.
     pub(crate) fn wake(&self, worker: usize) -> bool {
         fence(Ordering::SeqCst);

@@ -18,6 +18,7 @@ use crate::line::LineWorker;
 use crate::plan::Plan;
 
 #[path = "../../tests/it/content.rs"]
+#[expect(dead_code, reason = "plans of other lines are for whole jobs")]
 mod content;
 #[path = "../../tests/it/lines.rs"]
 #[expect(dead_code, reason = "scripts of arrival are for whole jobs")]

@@ -81,6 +81,8 @@ fn same(one: &Given, many: &Given, mode: Mode) {
             ],
             stats.scenarios.clone(),
             stats.parsing.clone(),
+            stats.unparsed_samples.clone(),
+            stats.error_samples.clone(),
         )
     };
     assert_eq!(counters(one), counters(many));
