@@ -190,6 +190,15 @@ impl PourBatch {
         self.heap.bytes().get(start..end).unwrap_or_default()
     }
 
+    /// An empty batch with room for what this one holds: one like it may follow.
+    pub(crate) fn with_same_room(&self) -> Self {
+        Self {
+            heads: Vec::with_capacity(self.heads.len()),
+            heap: Heap::Own(Vec::with_capacity(self.heap.bytes().len())),
+            owner: None,
+        }
+    }
+
     /// Bytes of records and payloads.
     pub(crate) fn n_bytes(&self) -> usize {
         self.heads.len() * HEAD_BYTES + self.heap.bytes().len()

@@ -106,8 +106,9 @@ impl LineWorker {
     /// What the lines since the last call gave.
     pub(crate) fn take(&mut self) -> Parsed {
         self.n_bytes = 0;
+        let next = Vec::with_capacity(self.moments.len());
         Parsed {
-            moments: std::mem::take(&mut self.moments),
+            moments: std::mem::replace(&mut self.moments, next),
             batches: self.outgoing.take(),
         }
     }

@@ -71,7 +71,8 @@ impl Outgoing {
         let mut batches = Vec::with_capacity(self.slots.len());
         for (worker, slot) in self.slots.iter_mut().enumerate() {
             if !slot.batch.is_empty() {
-                let mut batch = std::mem::take(&mut slot.batch);
+                let next = slot.batch.with_same_room();
+                let mut batch = std::mem::replace(&mut slot.batch, next);
                 batch.owner = Some(worker);
                 batches.push(batch);
             }

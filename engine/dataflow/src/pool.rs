@@ -16,8 +16,9 @@ use crate::feed::{Feed, Partition};
 use crate::line::Parsed;
 use crate::wakes::Wakes;
 
-/// Batches out or parked for each worker; half as many of one lane.
-const OUT_PER_WORKER: usize = 8;
+/// Batches out or parked for each worker; half as many of one lane. So much can be done while the
+/// worker with the batch that is due does something else for some 20 ms.
+const OUT_PER_WORKER: usize = 16;
 /// Bytes of parked pours above which no batch is taken.
 const PARKED_BYTES_MAX: u64 = 64 << 20;
 

@@ -188,8 +188,8 @@ const BATCH: usize = 10;
 #[test]
 fn a_worker_that_is_held_up_holds_up_no_other_and_what_waits_for_it_is_bounded() {
     const WORKERS: usize = 3;
-    // Eight batches a worker, half of them of one partition, this one included.
-    const OTHERS: u64 = WORKERS as u64 * 8 / 2 - 1;
+    // Sixteen batches a worker, half of them of one partition, this one included.
+    const OTHERS: u64 = WORKERS as u64 * 16 / 2 - 1;
     let plan = plan(SCENARIOS);
     let partitions = [mixed(1_000, 0)];
     let highest = Arc::new(AtomicU64::new(0));
