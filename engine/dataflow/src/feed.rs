@@ -13,8 +13,9 @@ use overspill_event::{LineBatch, Origin};
 
 use crate::wakes::Wakes;
 
-/// Batches in flight between a reader and the workers.
-const BATCHES_IN_FLIGHT: usize = 8;
+/// Batches in flight between a reader and the workers: some ten milliseconds of their work, for a
+/// reader that decompresses shares the cores with them.
+const BATCHES_IN_FLIGHT: usize = 16;
 
 /// What a reader sends.
 #[derive(Debug)]
