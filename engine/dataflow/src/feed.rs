@@ -13,9 +13,9 @@ use overspill_event::{LineBatch, Origin};
 
 use crate::wakes::Wakes;
 
-/// Batches in flight between a reader and the workers: some ten milliseconds of their work, for a
-/// reader that decompresses shares the cores with them.
-const BATCHES_IN_FLIGHT: usize = 16;
+/// Batches in flight between a reader and the workers. Twice as many gain nothing, with a reader
+/// that decompresses on the same cores either.
+const BATCHES_IN_FLIGHT: usize = 8;
 
 /// What a reader sends.
 #[derive(Debug)]
