@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
 
 use aho_corasick::AhoCorasick;
 use overspill_golike::strings::to_valid;
 use overspill_grok::{GoRegex, GoRegexError, compile_go};
+
+use crate::per_thread::PerThread;
 
 /// Longest text whose verdict is kept.
 const KEPT_TEXT_BYTES: usize = 1024;
@@ -44,7 +45,7 @@ pub struct RegexSet {
     /// All literals, and which regexes each one calls for.
     literals: Option<AhoCorasick>,
     callers: Vec<Vec<usize>>,
-    cache: Option<Mutex<Verdicts>>,
+    cache: Option<Cache>,
 }
 
 impl RegexSet {
@@ -101,11 +102,14 @@ impl RegexSet {
         })
     }
 
-    /// Puts a cache of this many verdicts in front; none if the number is 0.
+    /// Puts a cache of this many verdicts a thread in front; none if the number is 0.
     #[must_use]
     pub fn with_cache(mut self, size: usize) -> Self {
         let size = size.min(CACHE_SIZE_MAX);
-        self.cache = (size > 0).then(|| Mutex::new(Verdicts::new(size)));
+        self.cache = (size > 0).then(|| Cache {
+            size,
+            verdicts: PerThread::default(),
+        });
         self
     }
 
@@ -132,18 +136,12 @@ impl RegexSet {
             return self.search(text);
         };
         // A panic elsewhere cannot leave a wrong verdict behind: entries are written whole.
-        let known = cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(text);
+        let known = cache.verdicts.own().get(text);
         if let Some(verdict) = known {
             return verdict;
         }
         let verdict = self.search(text);
-        cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .put(text, verdict);
+        cache.verdicts.own().put(text, verdict, cache.size);
         verdict
     }
 
@@ -175,19 +173,21 @@ impl RegexSet {
     }
 }
 
-/// Verdicts by text. A text has one place; another one that falls there takes it.
+/// Verdicts that are kept.
 #[derive(Debug)]
+struct Cache {
+    /// How many each thread may keep.
+    size: usize,
+    verdicts: PerThread<Verdicts>,
+}
+
+/// Verdicts by text. A text has one place; another one that falls there takes it.
+#[derive(Debug, Default)]
 struct Verdicts {
     slots: Vec<Option<(Box<[u8]>, bool)>>,
 }
 
 impl Verdicts {
-    fn new(size: usize) -> Self {
-        Self {
-            slots: vec![None; size],
-        }
-    }
-
     fn slot(&self, text: &[u8]) -> usize {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
@@ -202,7 +202,10 @@ impl Verdicts {
         }
     }
 
-    fn put(&mut self, text: &[u8], verdict: bool) {
+    fn put(&mut self, text: &[u8], verdict: bool, size: usize) {
+        if self.slots.is_empty() {
+            self.slots.resize(size, None);
+        }
         let slot = self.slot(text);
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some((text.into(), verdict));
