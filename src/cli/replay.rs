@@ -2,6 +2,7 @@
 
 mod files;
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -338,7 +339,11 @@ fn show(args: &ReplayArgs, outcome: &Outcome, format: Format, color: Color) -> R
         tell(&format!("{INTERRUPTED_TEXT}\n"));
     }
     match format {
-        Format::Json => print(&machine::json(alerts, decisions, stats, *is_interrupted)),
+        Format::Json => {
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            machine::json(alerts, decisions, stats, *is_interrupted, &mut out)?;
+            Ok(out.flush()?)
+        }
         Format::Raw => print(&machine::csv(alerts)),
         Format::Human => print(&report(
             args,

@@ -213,8 +213,9 @@ pub fn nothing(stats: &Stats, log_type: Option<&str>, style: &Style) -> String {
 #[must_use]
 pub fn unparsed(stats: &Stats, style: &Style) -> String {
     let mut out = String::new();
-    for (stage, line) in &stats.unparsed_samples {
-        let text = format!("  not understood in {stage}: {}", super::term::safe(line));
+    for sample in &stats.unparsed_samples {
+        let line = super::term::safe(&sample.line);
+        let text = format!("  not understood in {}: {line}", sample.stage);
         out.push_str(&super::term::clip(&text, style.width));
         out.push('\n');
     }

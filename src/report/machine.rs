@@ -1,39 +1,61 @@
 //! A replay's result for programs: one JSON document, or CSV.
 
+use std::io::{self, Write};
+
 use overspill_dataflow::Stats;
 use overspill_decision::wire;
 use overspill_event::{Alert, Decision};
+use serde_json::Value;
 
-/// Everything as one JSON document: an alert a line, a decision a line.
+/// Writes everything as one JSON document, alert by alert: the whole of it as values would take
+/// several times the memory of the alerts.
 ///
-/// It is written piece by piece: a replay may have a hundred thousand alerts.
-#[must_use]
+/// # Errors
+/// The writer's.
 pub fn json(
     alerts: &[Alert],
     decisions: &[Decision],
     stats: &Stats,
     is_interrupted: bool,
-) -> String {
-    let mut out = b"{\n  \"alerts\": [".to_vec();
-    append_lines(alerts, &mut out, wire::append_alert);
-    // Our own counters always serialise; null would show a defect.
-    let counters = serde_json::to_string(stats).unwrap_or_else(|_| "null".to_owned());
-    out.extend_from_slice(format!("],\n  \"counters\": {counters},\n").as_bytes());
-    out.extend_from_slice(b"  \"decisions\": [");
-    append_lines(decisions, &mut out, wire::append_decision);
-    out.extend_from_slice(format!("],\n  \"interrupted\": {is_interrupted}\n}}\n").as_bytes());
-    String::from_utf8(out)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    out.write_all(b"{\n  \"alerts\": ")?;
+    list(alerts, wire::append_alert, out)?;
+    out.write_all(b",\n  \"counters\": ")?;
+    let counters = serde_json::to_value(stats)?;
+    indented(&format!("{counters:#}"), "  ", out)?;
+    out.write_all(b",\n  \"decisions\": ")?;
+    list(decisions, wire::append_decision, out)?;
+    writeln!(out, ",\n  \"interrupted\": {is_interrupted}\n}}")
 }
 
-fn append_lines<T>(items: &[T], out: &mut Vec<u8>, append: impl Fn(&T, &mut Vec<u8>)) {
-    for (number, item) in items.iter().enumerate() {
-        out.extend_from_slice(if number == 0 { b"\n    " } else { b",\n    " });
-        append(item, out);
+/// A list of what `append` writes in one line, one value after the other.
+fn list<T>(items: &[T], append: impl Fn(&T, &mut Vec<u8>), out: &mut dyn Write) -> io::Result<()> {
+    if items.is_empty() {
+        return out.write_all(b"[]");
     }
-    if !items.is_empty() {
-        out.extend_from_slice(b"\n  ");
+    let mut bytes = Vec::new();
+    for (n, item) in items.iter().enumerate() {
+        out.write_all(if n == 0 { b"[\n    " } else { b",\n    " })?;
+        bytes.clear();
+        append(item, &mut bytes);
+        // Our own writer's bytes: a failure would be a defect, and null shows it.
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        indented(&format!("{value:#}"), "    ", out)?;
     }
+    out.write_all(b"\n  ]")
+}
+
+/// Writes a text of several lines whose first stands where it is to stand.
+fn indented(text: &str, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    for (n, line) in text.lines().enumerate() {
+        if n > 0 {
+            out.write_all(b"\n")?;
+            out.write_all(indent.as_bytes())?;
+        }
+        out.write_all(line.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Alerts as CSV with a header.
@@ -72,6 +94,24 @@ pub(crate) fn quoted(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_is_written_as_its_value_is_printed() {
+        let alert = Alert {
+            message: "a\nb \u{2028} \"c\"".to_owned(),
+            ..Alert::default()
+        };
+        for n in [0, 1, 3] {
+            let alerts = vec![alert.clone(); n];
+            let decisions = vec![Decision::default(); n];
+            let mut out = Vec::new();
+            json(&alerts, &decisions, &Stats::default(), n == 1, &mut out).unwrap();
+            let value: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(value["alerts"].as_array().unwrap().len(), n);
+            assert_eq!(value["interrupted"], n == 1);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{value:#}\n"));
+        }
+    }
 
     #[test]
     fn csv_fields_are_quoted_where_they_must_be() {

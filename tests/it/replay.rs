@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -130,6 +131,48 @@ fn the_slow_and_obvious_path_gives_the_same() {
         let fast = replay(&[sample(name)], kind, &[]);
         let slow = replay(&[sample(name)], kind, &["--reference-matcher"]);
         assert_eq!(fast.alerts, slow.alerts, "{name}");
+    }
+}
+
+/// Inputs that workers share unevenly: a long one, one in disorder, a short compressed one.
+#[test]
+fn files_of_all_kinds_give_the_same_in_every_layout() {
+    let scratch = TempDir::new().unwrap();
+    let text = fs::read_to_string(sample("access.log")).unwrap();
+    let part = |from: usize, to: usize| {
+        let lines = text.lines().enumerate();
+        let own = lines.filter(move |(n, _)| (from..to).contains(&(n % 10)));
+        own.map(|(_, line)| format!("{line}\n"))
+    };
+    let long: String = part(0, 6).collect();
+    let mut disordered: Vec<String> = part(6, 9).collect();
+    disordered.chunks_mut(5).for_each(<[String]>::reverse);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let short: String = part(9, 10).collect();
+    packed.write_all(short.as_bytes()).unwrap();
+    let contents = [
+        ("long.log", long.into_bytes()),
+        ("disordered.log", disordered.concat().into_bytes()),
+        ("short.log.gz", packed.finish().unwrap()),
+    ];
+    let inputs = contents.map(|(name, content)| {
+        let path = scratch.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    });
+    for lateness in ["0s", "3s"] {
+        let flags = |layout: &[&'static str]| [layout, &["--lateness", lateness]].concat();
+        let one = replay(&inputs, "nginx", &flags(&[]));
+        assert!(!one.alerts.is_empty());
+        for layout in LAYOUTS {
+            let other = replay(&inputs, "nginx", &flags(layout));
+            assert_eq!(other.alerts, one.alerts, "{layout:?} {lateness}");
+            assert_eq!(other.decisions, one.decisions, "{layout:?} {lateness}");
+            for counter in ["scenarios", "nodes", "unparsed_samples", "clamped"] {
+                let (other, one) = (&other.summary["counters"], &one.summary["counters"]);
+                assert_eq!(other[counter], one[counter], "{counter}, {layout:?}");
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::progress::Stamp;
 use timely_bytes::arc::Bytes;
 
-use overspill_bucket::{Key, owner};
+use crate::outgoing::Outgoing;
 
 /// Flag: the pour cancels its bucket.
 pub const CANCELS: u32 = 1;
@@ -117,8 +117,11 @@ fn read_u32(bytes: &[u8], at: usize) -> u32 {
 /// A batch of pours.
 #[derive(Debug, Clone, Default)]
 pub struct PourBatch {
-    heads: Vec<PourHead>,
+    pub(crate) heads: Vec<PourHead>,
     heap: Heap,
+    /// The worker that owns all of its keys, where that is known. It does not cross the wire: who
+    /// receives a batch is that worker.
+    pub(crate) owner: Option<usize>,
 }
 
 /// Payload bytes: our own, or a piece of a received message.
@@ -187,6 +190,20 @@ impl PourBatch {
         self.heap.bytes().get(start..end).unwrap_or_default()
     }
 
+    /// An empty batch with room for what this one holds: one like it may follow.
+    pub(crate) fn with_same_room(&self) -> Self {
+        Self {
+            heads: Vec::with_capacity(self.heads.len()),
+            heap: Heap::Own(Vec::with_capacity(self.heap.bytes().len())),
+            owner: None,
+        }
+    }
+
+    /// Bytes of records and payloads.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.heads.len() * HEAD_BYTES + self.heap.bytes().len()
+    }
+
     /// Appends a payload and answers where it stands, for [`PourBatch::push`].
     pub fn add_payload(&mut self, payload: &[u8]) -> (u32, u32) {
         let heap = self.own_heap();
@@ -208,6 +225,7 @@ impl PourBatch {
 
     /// Empties the batch; its memory is kept where it is ours.
     pub fn clear(&mut self) {
+        self.owner = None;
         self.heads.clear();
         match &mut self.heap {
             Heap::Own(bytes) => bytes.clear(),
@@ -250,6 +268,7 @@ impl ContainerBytes for PourBatch {
                 start: heads_end,
                 len: heap_len,
             },
+            owner: None,
         }
     }
 
@@ -275,21 +294,11 @@ impl ContainerBytes for PourBatch {
 }
 
 /// Sends each pour to the worker that owns its key group.
+///
+/// Batches that were sorted when they were made ([`Outgoing`]) go on whole.
 #[derive(Debug)]
 pub struct PourDistributor {
-    /// One a worker.
-    outgoing: Vec<Outgoing>,
-}
-
-/// Start and length of a payload in a heap.
-type Place = (u32, u32);
-
-/// What goes to one worker.
-#[derive(Debug, Default)]
-struct Outgoing {
-    batch: PourBatch,
-    /// The last payload it took: its place in the heap it came from, and in its own.
-    last: Option<(Place, Place)>,
+    outgoing: Outgoing,
 }
 
 impl PourDistributor {
@@ -297,7 +306,7 @@ impl PourDistributor {
     #[must_use]
     pub fn new(peers: usize) -> Self {
         Self {
-            outgoing: (0..peers).map(|_| Outgoing::default()).collect(),
+            outgoing: Outgoing::new(peers),
         }
     }
 }
@@ -309,35 +318,23 @@ impl Distributor<PourBatch> for PourDistributor {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
-        let peers = pushers.len();
-        for outgoing in &mut self.outgoing {
-            outgoing.last = None;
+        if let Some(pusher) = container.owner.and_then(|owner| pushers.get_mut(owner)) {
+            Message::push_at(container, stamp.clone(), pusher);
+            return;
         }
+        let mut last = None;
         for head in container.heads() {
-            let worker = owner(Key(head.key), peers);
-            let (Some(Outgoing { batch, last }), Some(pusher)) =
-                (self.outgoing.get_mut(worker), pushers.get_mut(worker))
-            else {
-                unreachable!("an owner is below the number of workers")
-            };
-            let place = (head.start, head.len);
-            let own = match last {
-                Some((from, to)) if *from == place => *to,
-                _ => {
-                    let to = batch.add_payload(container.payload(head));
-                    *last = Some((place, to));
-                    to
-                }
-            };
-            batch.push(PourHead {
-                start: own.0,
-                len: own.1,
-                ..*head
-            });
-            if batch.is_full() {
+            if last.replace((head.start, head.len)) != Some((head.start, head.len)) {
+                self.outgoing.begin_event();
+            }
+            let worker = self.outgoing.push(head, container.payload(head));
+            let batch = self.outgoing.batch(worker);
+            if batch.is_full()
+                && let Some(pusher) = pushers.get_mut(worker)
+            {
                 Message::push_at(batch, stamp.clone(), pusher);
                 batch.clear();
-                *last = None;
+                self.outgoing.begin_event();
             }
         }
     }
@@ -347,11 +344,11 @@ impl Distributor<PourBatch> for PourDistributor {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
-        for (Outgoing { batch, last }, pusher) in self.outgoing.iter_mut().zip(pushers) {
+        for (worker, pusher) in pushers.iter_mut().enumerate() {
+            let batch = self.outgoing.batch(worker);
             if !batch.is_empty() {
                 Message::push_at(batch, stamp.clone(), pusher);
                 batch.clear();
-                *last = None;
             }
         }
     }

@@ -81,6 +81,8 @@ impl BucketWorker {
     /// Adds the table's counters.
     pub(crate) fn count(&self, stats: &mut Stats) {
         let counters = self.table.counters();
+        // Whoever parses a line, its home decides its effective time, at a capability below it.
+        debug_assert_eq!(counters.late, 0, "a pour came after its time was complete");
         let named = [
             ("poured", counters.poured),
             ("created", counters.created),

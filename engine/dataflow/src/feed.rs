@@ -1,18 +1,20 @@
-//! The bridge from threads that read to the worker that parses.
+//! The bridge from threads that read to the workers that parse.
 //!
 //! One bounded channel a partition. The producer blocks when it is full, which is the backpressure
-//! on the input. The worker is woken, never polling: it arms a flag before it drains, and the
-//! producer activates it only if it takes the flag, so that there is one wake a burst and none is
-//! lost.
+//! on the input. Workers are woken, never polling: one that is about to sleep arms a flag before
+//! its last look, and the producer activates it only if it takes the flag, so that a burst wakes
+//! once, a busy worker is left alone, and no wake is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use overspill_event::{LineBatch, Origin};
-use timely::scheduling::SyncActivator;
 
-/// Batches in flight between a reader and its worker.
+use crate::wakes::Wakes;
+
+/// Batches in flight between a reader and the workers. Twice as many gain nothing, with a reader
+/// that decompresses on the same cores either.
 const BATCHES_IN_FLIGHT: usize = 8;
 
 /// What a reader sends.
@@ -26,14 +28,24 @@ pub enum Feed {
     End,
 }
 
-/// Wakes the worker that owns a partition.
+/// What both ends of a partition share.
 #[derive(Debug, Default)]
-struct Wake {
-    is_armed: AtomicBool,
-    activator: Mutex<Option<SyncActivator>>,
+struct Link {
+    /// The workers, once there are any, and the one to wake first.
+    workers: OnceLock<(Arc<Wakes>, usize)>,
+    /// The reader's end was dropped.
+    is_closed: AtomicBool,
 }
 
-/// The worker's end of a partition.
+impl Link {
+    fn wake(&self) {
+        if let Some((wakes, home)) = self.workers.get() {
+            wakes.wake_one(*home);
+        }
+    }
+}
+
+/// The workers' end of a partition.
 #[derive(Debug)]
 pub struct Partition {
     /// Number of the partition: the same on every run, whatever the number of workers.
@@ -41,41 +53,42 @@ pub struct Partition {
     /// What its lines share.
     pub origin: Origin,
     receiver: Receiver<Feed>,
-    wake: Arc<Wake>,
+    link: Arc<Link>,
 }
 
-/// The reader's end of a partition. When it is dropped, the worker learns that nothing follows.
+/// The reader's end of a partition. When it is dropped, the workers learn that nothing follows.
 #[derive(Debug)]
 pub struct Feeder {
-    // Fields are dropped in this order: the worker is woken when the channel is closed.
+    // Fields are dropped in this order: the workers are woken when the channel is closed.
     sender: Sender<Feed>,
-    wake: LastWake,
+    link: Closing,
 }
 
-/// Wakes when it is dropped.
+/// Says that nothing follows, when it is dropped.
 #[derive(Debug)]
-struct LastWake(Arc<Wake>);
+struct Closing(Arc<Link>);
 
-impl Drop for LastWake {
+impl Drop for Closing {
     fn drop(&mut self) {
-        self.0.activate();
+        self.0.is_closed.store(true, Ordering::SeqCst);
+        self.0.wake();
     }
 }
 
-/// Wakes the worker that owns a partition from elsewhere, when the job is to end early.
+/// Wakes the workers of a partition from elsewhere, when the job is to end early.
 #[derive(Debug)]
 pub struct Waker {
-    wake: Arc<Wake>,
+    link: Arc<Link>,
 }
 
 /// Both ends of a new partition.
 #[must_use]
 pub fn partition(id: u32, origin: Origin) -> (Feeder, Partition) {
     let (sender, receiver) = bounded(BATCHES_IN_FLIGHT);
-    let wake = Arc::new(Wake::default());
+    let link = Arc::new(Link::default());
     let feeder = Feeder {
         sender,
-        wake: LastWake(Arc::clone(&wake)),
+        link: Closing(Arc::clone(&link)),
     };
     (
         feeder,
@@ -83,7 +96,7 @@ pub fn partition(id: u32, origin: Origin) -> (Feeder, Partition) {
             id,
             origin,
             receiver,
-            wake,
+            link,
         },
     )
 }
@@ -92,63 +105,47 @@ impl Feeder {
     /// Hands something over; waits while the channel is full. Answers false when the job is over.
     pub fn send(&self, feed: Feed) -> bool {
         let sent = self.sender.send(feed).is_ok();
-        if self.wake.0.is_armed.swap(false, Ordering::AcqRel) {
-            self.wake.0.activate();
-        }
+        self.link.0.wake();
         sent
     }
 
-    /// Wakes the partition's worker without a word from the reader, which may be waiting.
+    /// Wakes the workers without a word from the reader, which may be waiting.
     #[must_use]
     pub fn waker(&self) -> Waker {
         Waker {
-            wake: Arc::clone(&self.wake.0),
+            link: Arc::clone(&self.link.0),
         }
     }
 }
 
 impl Waker {
-    /// Makes the worker look at the partition, and at [`crate::Settings::stop`], again.
+    /// Makes all workers of the process look at [`crate::Settings::stop`] again.
     pub fn wake(&self) {
-        self.wake.activate();
-    }
-}
-
-impl Wake {
-    fn activate(&self) {
-        let activator = self
-            .activator
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(activator) = activator.as_ref() {
-            // It only fails when the worker is gone, and then whoever sends is told so.
-            let _gone = activator.activate();
+        if let Some((wakes, _)) = self.link.workers.get() {
+            wakes.wake_all();
         }
     }
 }
 
 impl Partition {
-    /// Names the operator that is to be woken.
-    pub(crate) fn wakes(&self, activator: SyncActivator) {
-        *self
-            .wake
-            .activator
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(activator);
+    /// Names the workers that are to be woken, `home` first.
+    pub(crate) fn belongs_to(&self, wakes: &Arc<Wakes>, home: usize) {
+        // A partition is given to one job only.
+        let _known = self.link.workers.set((Arc::clone(wakes), home));
     }
 
-    /// To be called before draining.
-    pub(crate) fn arm(&self) {
-        self.wake.is_armed.store(true, Ordering::Release);
+    /// Whether [`Partition::poll`] would answer something, as far as can be said.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.receiver.is_empty() || self.link.is_closed.load(Ordering::SeqCst)
     }
 
-    /// The next batch, if one is there.
+    /// What came next, if something did.
     pub(crate) fn poll(&self) -> Option<Feed> {
         match self.receiver.try_recv() {
             Ok(feed) => Some(feed),
-            Err(crossbeam_channel::TryRecvError::Empty) => None,
+            Err(TryRecvError::Empty) => None,
             // A reader that died without a word: its thread panicked.
-            Err(crossbeam_channel::TryRecvError::Disconnected) => {
+            Err(TryRecvError::Disconnected) => {
                 Some(Feed::Failed("the reader ended without a word".to_owned()))
             }
         }

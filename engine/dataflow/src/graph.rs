@@ -31,9 +31,9 @@ use crate::batch::{PourBatch, PourDistributor};
 use crate::buckets::BucketWorker;
 use crate::collect::{Collector, Output};
 use crate::detect::detect;
-use crate::feed::Partition;
 use crate::job::{Progress, Settings};
 use crate::plan::Plan;
+use crate::pool::Pool;
 use crate::record::Recorder;
 use crate::reprocess::Reprocessor;
 use crate::stats::Stats;
@@ -52,7 +52,7 @@ pub(crate) fn run(
     worker: &mut Worker,
     plan: &Arc<Plan>,
     settings: &Settings,
-    partitions: Vec<Partition>,
+    pool: &Arc<Pool>,
     outputs: Option<Sender<Output>>,
     recorder: Option<Arc<dyn Recorder>>,
     progress: &Arc<Progress>,
@@ -66,7 +66,7 @@ pub(crate) fn run(
             scope,
             plan,
             settings,
-            partitions,
+            pool,
             recorder.clone(),
             &probe,
             progress,
@@ -185,7 +185,8 @@ fn reprocess<'s>(
     settings: &Settings,
     stats: &Shared,
 ) -> Stream<'s, u64, PourBatch> {
-    let mut worker = Reprocessor::new(Arc::clone(plan), settings.now);
+    let peers = alerts.scope().peers();
+    let mut worker = Reprocessor::new(Arc::clone(plan), settings.now, peers);
     let stats = Rc::clone(stats);
     alerts.unary_frontier::<NoopBuilder<PourBatch>, _, _, _>(
         Pipeline,

@@ -1,8 +1,8 @@
 //! A job: a plan, its partitions, and how many workers in how many processes run it.
 
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Sender;
 use overspill_golike::time::Time;
@@ -14,6 +14,7 @@ use crate::collect::Output;
 use crate::feed::Partition;
 use crate::graph;
 use crate::plan::Plan;
+use crate::pool::Pool;
 use crate::record::Recorder;
 use crate::stats::Stats;
 
@@ -31,6 +32,14 @@ pub enum Layout {
         /// A socket for each peer; `None` in our own place.
         sockets: Vec<Option<TcpStream>>,
     },
+}
+
+impl Layout {
+    /// Workers of this process.
+    fn n_workers(&self) -> usize {
+        let (Self::Threads(threads) | Self::Process { threads, .. }) = self;
+        (*threads).max(1)
+    }
 }
 
 /// Whether alerts are given at once or when they are final.
@@ -143,7 +152,8 @@ pub struct Job {
     pub settings: Settings,
     /// Where.
     pub layout: Layout,
-    /// The partitions this process owns. Partition `p` belongs to worker `p % workers` of all.
+    /// The partitions this process reads. Partition `p` is at home at worker `p % workers` of all,
+    /// which puts its pours in order; any worker of the process parses its lines.
     pub partitions: Vec<Partition>,
     /// Takes alerts and decisions, on worker 0 only. Bounded: a slow taker slows the job.
     pub outputs: Option<Sender<Output>>,
@@ -165,7 +175,7 @@ pub enum JobError {
 }
 
 impl Job {
-    /// The worker a partition belongs to.
+    /// The worker where a partition is at home.
     #[must_use]
     pub fn worker_of(partition: u32, workers: usize) -> usize {
         usize::try_from(partition).unwrap_or(0) % workers.max(1)
@@ -176,29 +186,23 @@ impl Job {
     /// # Errors
     /// [`JobError`] when workers cannot start or one dies.
     pub fn run(self) -> Result<Stats, JobError> {
+        let n_workers = self.layout.n_workers();
         let (builders, guard) = allocate(self.layout)?;
-        let partitions = Mutex::new(self.partitions);
+        let is_shared = !self.plan.parsers.has_stash();
+        let n_unshared = if is_shared { 0 } else { self.partitions.len() };
+        let pool = Arc::new(Pool::new(self.partitions, n_workers, is_shared));
         let (plan, settings) = (self.plan, self.settings);
         let counters = Arc::clone(&plan.services.counters);
         let (outputs, recorder, progress) = (self.outputs, self.recorder, self.progress);
         let config = timely::WorkerConfig::default();
         let is_broken = Arc::new(AtomicBool::new(false));
         let guards = timely::execute::execute_from(builders, guard, config, move |worker| {
-            let (index, peers) = (worker.index(), worker.peers());
             let _watch = DeathWatch(&is_broken);
-            let own = {
-                let mut all = partitions.lock().unwrap_or_else(PoisonError::into_inner);
-                let (own, others) = std::mem::take(&mut *all)
-                    .into_iter()
-                    .partition(|partition| Self::worker_of(partition.id, peers) == index);
-                *all = others;
-                own
-            };
             graph::run(
                 worker,
                 &plan,
                 &settings,
-                own,
+                &pool,
                 outputs.clone(),
                 recorder.clone(),
                 &progress,
@@ -210,6 +214,7 @@ impl Job {
         for result in guards.join() {
             stats.add(&result.map_err(JobError::Worker)?);
         }
+        stats.count_unshared(n_unshared as u64);
         // All workers of the process share these.
         stats.count_expressions(&counters);
         Ok(stats)

@@ -1,7 +1,7 @@
 //! The timely dataflow: lines in, alerts and decisions out, on any number of workers.
 //!
 //! A [`Job`] runs a [`Plan`] over partitions, each fed by a thread of its own through a bounded
-//! channel ([`feed`]). The graph is drawn in `graph.rs`; its time is the event-time watermark
+//! channel ([`feed`]) and parsed by any worker of the process. The graph is drawn in `graph.rs`; its time is the event-time watermark
 //! ([`clock`]), pours cross the exchange in a container of our own ([`batch`]), buckets live in one
 //! table a worker (crate `overspill-bucket`). Results are a function of the partitions' contents,
 //! the plan and the settings: not of arrival, batching, or the number of workers.
@@ -17,6 +17,7 @@ pub mod batch;
 pub mod clock;
 pub mod cluster;
 pub mod feed;
+pub mod outgoing;
 pub mod record;
 
 mod alerts;
@@ -24,15 +25,18 @@ mod buckets;
 mod collect;
 mod detect;
 mod graph;
+mod home;
 mod job;
 mod judge;
 mod line;
 mod plan;
+mod pool;
 mod reprocess;
 mod stats;
+mod wakes;
 
 pub use alerts::AlertRecord;
 pub use collect::Output;
 pub use job::{Job, JobError, Layout, Mode, Progress, Settings};
 pub use plan::Plan;
-pub use stats::Stats;
+pub use stats::{Stats, UnparsedSample};

@@ -1,4 +1,7 @@
 //! One line through parsers and filters: the work of the detect operator, free of timely.
+//!
+//! Nothing here depends on the lines before, but for the stashes of parsers that have some: so any
+//! worker may do it. What comes out has no effective times yet ([`Parsed`]).
 
 use std::sync::Arc;
 
@@ -10,9 +13,14 @@ use overspill_parser::{Outcome, ParserState, parse};
 
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
 use crate::clock::PartitionClock;
+use crate::outgoing::Outgoing;
 use crate::plan::{Keeps, Plan};
 use crate::record::Recorder;
 use crate::stats::Stats;
+
+/// Bytes of pours that are handed on before their batch of lines is done: what a core's cache still
+/// holds when the buckets come to it.
+const PART_BYTES: usize = 1 << 17;
 
 /// Parses and matches lines on one worker.
 pub(crate) struct LineWorker {
@@ -25,18 +33,58 @@ pub(crate) struct LineWorker {
     now: Time,
     recorder: Option<Arc<dyn Recorder>>,
     scenario_pours: Vec<u64>,
+    moments: Vec<Option<i64>>,
+    outgoing: Outgoing,
+    n_bytes: usize,
     pub(crate) stats: Stats,
 }
 
-/// What the lines of one partition need between them.
-pub(crate) struct PartitionState {
-    pub(crate) parser: ParserState,
-    pub(crate) clock: PartitionClock,
+/// Lines that were parsed and matched, but for their place in time.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// The times of the lines that the partition's clock is to see, in order.
+    moments: Vec<Option<i64>>,
+    /// Their pours, by owner. The effective time of a record is the number of its moment.
+    batches: Vec<PourBatch>,
+}
+
+impl Parsed {
+    /// Asks the clock for the effective times; what comes out may be sent.
+    pub(crate) fn stamp(mut self, clock: &mut PartitionClock) -> Vec<PourBatch> {
+        let times: Vec<i64> = self
+            .moments
+            .iter()
+            .map(|time_ns| clock.effective_ns(*time_ns))
+            .collect();
+        for head in self.batches.iter_mut().flat_map(|batch| &mut batch.heads) {
+            let moment = usize::try_from(head.eff_ns).ok();
+            let Some(eff_ns) = moment.and_then(|moment| times.get(moment)) else {
+                unreachable!("a record is of a moment of its part")
+            };
+            head.eff_ns = *eff_ns;
+        }
+        self.batches
+    }
+
+    /// Bytes of all of it.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        let pours: usize = self.batches.iter().map(PourBatch::n_bytes).sum();
+        (pours + size_of_val(self.moments.as_slice())) as u64
+    }
 }
 
 impl LineWorker {
-    pub(crate) fn new(plan: Arc<Plan>, now: Time, recorder: Option<Arc<dyn Recorder>>) -> Self {
+    /// A worker of a job of `peers` workers.
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        now: Time,
+        recorder: Option<Arc<dyn Recorder>>,
+        peers: usize,
+    ) -> Self {
         Self {
+            moments: Vec::new(),
+            outgoing: Outgoing::new(peers),
+            n_bytes: 0,
             keeps: Keeps::of(&plan.rules),
             event: Event::new(Arc::clone(&plan.schema)),
             matches: MatchState::default(),
@@ -50,14 +98,28 @@ impl LineWorker {
         }
     }
 
-    /// Parses one line and appends its pours to `out`.
+    /// Whether [`LineWorker::take`] should be called before the next line.
+    pub(crate) fn is_full(&self) -> bool {
+        self.n_bytes >= PART_BYTES
+    }
+
+    /// What the lines since the last call gave.
+    pub(crate) fn take(&mut self) -> Parsed {
+        self.n_bytes = 0;
+        let next = Vec::with_capacity(self.moments.len());
+        Parsed {
+            moments: std::mem::replace(&mut self.moments, next),
+            batches: self.outgoing.take(),
+        }
+    }
+
+    /// Parses one line; what it gives is kept for [`LineWorker::take`].
     pub(crate) fn line(
         &mut self,
         (partition, origin): (u32, &Origin),
-        state: &mut PartitionState,
+        state: &mut ParserState,
         batch: &LineBatch,
         line: &LineRef,
-        out: &mut PourBatch,
     ) {
         let raw = batch.bytes(line);
         self.stats.lines += 1;
@@ -70,19 +132,19 @@ impl LineWorker {
         self.event.begin_line(origin, raw, position);
         self.event.mode = ExpectMode::TimeMachine;
         self.event.arrival_time = self.now;
-        let outcome = self.parse(&mut state.parser);
+        let outcome = self.parse(state);
         self.stats.truncated += u64::from(self.event.is_truncated());
         let time = self.event_time();
         match outcome {
             Outcome::Processed if !self.event.whitelisted => {
                 self.stats.parsed += 1;
                 self.stats.without_time += u64::from(time.is_none());
-                let eff_ns = state.clock.effective_ns(time.map(|time| time.unix_ns()));
-                self.pour(state, eff_ns, time, out);
+                self.moments.push(time.map(|time| time.unix_ns()));
+                self.pour(state, time);
             }
             outcome => {
                 if time.is_some() {
-                    state.clock.effective_ns(time.map(|time| time.unix_ns()));
+                    self.moments.push(time.map(|time| time.unix_ns()));
                 }
                 self.count(&outcome);
             }
@@ -126,8 +188,9 @@ impl LineWorker {
             Outcome::Processed => self.stats.whitelisted += 1,
             Outcome::Unparsed { stage } => {
                 self.stats.unparsed += 1;
-                let (stage, raw) = (stage.as_ref(), self.event.raw());
-                self.stats.sample_unparsed(stage, raw);
+                let Position { partition, offset } = self.event.position;
+                self.stats
+                    .sample_unparsed((partition, offset), stage, self.event.raw());
             }
             Outcome::Dropped { why } => {
                 self.stats.refused += 1;
@@ -136,16 +199,11 @@ impl LineWorker {
         }
     }
 
-    fn pour(
-        &mut self,
-        state: &mut PartitionState,
-        eff_ns: i64,
-        time: Option<Time>,
-        out: &mut PourBatch,
-    ) {
+    /// Pours the event at hand, whose moment is the last one.
+    fn pour(&mut self, state: &mut ParserState, time: Option<Time>) {
         self.hits.clear();
         let mut outside = Outside {
-            stash: state.parser.stash_mut(),
+            stash: state.stash_mut(),
             services: &self.plan.services,
             now: self.now,
         };
@@ -175,8 +233,9 @@ impl LineWorker {
                 *n += 1;
             }
         }
-        let order = (eff_ns, self.event.position, 0);
-        heads(
+        let moment = i64::try_from(self.moments.len() - 1).unwrap_or(i64::MAX);
+        let order = (moment, self.event.position, 0);
+        self.n_bytes += heads(
             &self.plan,
             &self.keeps,
             &self.event,
@@ -184,13 +243,18 @@ impl LineWorker {
             order,
             time,
             &mut self.payload,
-            out,
+            &mut self.outgoing,
         );
         self.stats.pours += self.hits.len() as u64;
     }
 
+    /// Adds the counters of a state that is no longer used.
+    pub(crate) fn count_parser(&mut self, state: &ParserState) {
+        self.stats.count_parser(state, &self.plan.parsers);
+    }
+
     /// Adds the counters that are kept elsewhere.
-    pub(crate) fn finish(&mut self, partitions: &[PartitionState]) {
+    pub(crate) fn finish(&mut self) {
         for (scenario, n) in self.plan.rules.scenarios().iter().zip(&self.scenario_pours) {
             if *n > 0 {
                 self.stats
@@ -200,17 +264,12 @@ impl LineWorker {
                     .0 += n;
             }
         }
-        for partition in partitions {
-            self.stats.clamped += partition.clock.n_clamped;
-            self.stats.moved_on += partition.clock.n_moved_on;
-            self.stats
-                .count_parser(&partition.parser, &self.plan.parsers);
-        }
         self.stats.count_matches(&self.matches);
     }
 }
 
-/// Appends a record for each hit of an event; they share one payload.
+/// Appends a record for each hit of an event, which share their payload; answers how many bytes
+/// they are.
 #[expect(
     clippy::too_many_arguments,
     reason = "the parts of one record, from two callers"
@@ -223,10 +282,10 @@ pub(crate) fn heads(
     (eff_ns, position, seq_base): (i64, Position, u32),
     time: Option<Time>,
     payload: &mut Vec<u8>,
-    out: &mut PourBatch,
-) {
+    out: &mut Outgoing,
+) -> usize {
     if hits.is_empty() {
-        return;
+        return 0;
     }
     let scenario_keeps = hits
         .iter()
@@ -234,7 +293,7 @@ pub(crate) fn heads(
         .map(|plan| &plan.keep);
     payload.clear();
     event.encode(keeps.for_all(scenario_keeps), payload);
-    let (start, len) = out.add_payload(payload);
+    out.begin_event();
     for hit in hits {
         let ScenarioId(scenario) = hit.scenario;
         let mut flags = 0;
@@ -245,7 +304,7 @@ pub(crate) fn heads(
             0
         };
         flags |= if time.is_some() { HAS_TIME } else { 0 };
-        out.push(PourHead {
+        let head = PourHead {
             key: hit.key.0,
             distinct: hit.distinct.unwrap_or_default(),
             eff_ns,
@@ -255,10 +314,12 @@ pub(crate) fn heads(
             seq: seq_base.saturating_add(scenario),
             scenario,
             zone_secs: time.map_or(0, |time| time.offset_secs),
-            start,
-            len,
+            start: 0,
+            len: 0,
             flags,
             reserved: 0,
-        });
+        };
+        out.push(&head, payload);
     }
+    payload.len() + size_of::<PourHead>() * hits.len()
 }

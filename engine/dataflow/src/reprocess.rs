@@ -16,11 +16,15 @@ use crate::alerts::AlertRecord;
 use crate::batch::PourBatch;
 use crate::clock::complete_ns;
 use crate::line::heads;
+use crate::outgoing::Outgoing;
 use crate::plan::{Keeps, Plan};
 use crate::stats::Stats;
 
 /// Bits of a rank that tell the pours of one overflow apart.
 const RANK_BITS: u32 = 14;
+
+/// Bytes of pours that are given at once.
+const GIVEN_BYTES: usize = 1 << 18;
 
 /// An overflow's place in their order, and its identity.
 type Place = (i64, u32, u64, u32, u128);
@@ -34,13 +38,15 @@ pub(crate) struct Reprocessor {
     matches: MatchState,
     hits: Vec<Hit>,
     payload: Vec<u8>,
-    batch: PourBatch,
+    outgoing: Outgoing,
+    n_bytes: usize,
     now: Time,
     pub(crate) stats: Stats,
 }
 
 impl Reprocessor {
-    pub(crate) fn new(plan: Arc<Plan>, now: Time) -> Self {
+    /// For a job of `peers` workers.
+    pub(crate) fn new(plan: Arc<Plan>, now: Time, peers: usize) -> Self {
         Self {
             keeps: Keeps::of(&plan.rules),
             plan,
@@ -48,7 +54,8 @@ impl Reprocessor {
             matches: MatchState::default(),
             hits: Vec::new(),
             payload: Vec::new(),
-            batch: PourBatch::default(),
+            outgoing: Outgoing::new(peers),
+            n_bytes: 0,
             now,
             stats: Stats::default(),
         }
@@ -79,15 +86,16 @@ impl Reprocessor {
             if n > 0 {
                 self.pour(record);
             }
-            if self.batch.is_full() {
-                give(&mut self.batch);
-                self.batch.clear();
+            if self.n_bytes >= GIVEN_BYTES {
+                self.give(&mut give);
             }
         }
-        if !self.batch.is_empty() {
-            give(&mut self.batch);
-            self.batch.clear();
-        }
+        self.give(&mut give);
+    }
+
+    fn give(&mut self, give: &mut impl FnMut(&mut PourBatch)) {
+        self.n_bytes = 0;
+        self.outgoing.take().iter_mut().for_each(give);
     }
 
     /// Adds the counters that are kept elsewhere.
@@ -132,7 +140,7 @@ impl Reprocessor {
         }
         let position = Position { partition, offset };
         let order = (eff_ns, position, seq << RANK_BITS);
-        heads(
+        self.n_bytes += heads(
             &self.plan,
             &self.keeps,
             &event,
@@ -140,7 +148,7 @@ impl Reprocessor {
             order,
             time,
             &mut self.payload,
-            &mut self.batch,
+            &mut self.outgoing,
         );
         self.stats.pours += self.hits.len() as u64;
     }

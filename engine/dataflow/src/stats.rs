@@ -18,6 +18,7 @@ const WARNINGS_MAX: usize = 64;
 const STASH_EVICTED: &str = "stash entries that left a full cache";
 const STASH_REFUSED: &str = "stash entries too large to be remembered";
 const STASH_SKIPPED: &str = "stash entries without a text for key or value";
+const UNSHARED: &str = "inputs that one worker parsed alone, for a parser with a stash";
 const GROUP_NO_TEXT: &str = "times a groupby gave no text: one bucket for all of these";
 
 /// Counters of one worker, or of all of them added up.
@@ -75,10 +76,23 @@ pub struct Stats {
     pub warnings: BTreeMap<String, u64>,
     /// Warnings whose text was not kept because there were too many different ones.
     pub warnings_unkept: u64,
-    /// Some lines that were not understood, with the stage where they ended.
-    pub unparsed_samples: Vec<(String, String)>,
-    /// Some errors of parsers and filters.
+    /// The first lines that were not understood.
+    pub unparsed_samples: Vec<UnparsedSample>,
+    /// Some errors of parsers and filters, sorted.
     pub error_samples: Vec<String>,
+}
+
+/// A line that was not understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnparsedSample {
+    /// Number of its input.
+    pub partition: u32,
+    /// Where it begins there.
+    pub offset: u64,
+    /// The stage where it ended.
+    pub stage: String,
+    /// Its text, cut to a few hundred bytes.
+    pub line: String,
 }
 
 impl Stats {
@@ -98,6 +112,8 @@ impl Stats {
         self.filter_errors += other.filter_errors;
         self.pours += other.pours;
         self.read_errors.extend_from_slice(&other.read_errors);
+        // Not by worker: their number shows nowhere.
+        self.read_errors.sort();
         self.alerts_failed += other.alerts_failed;
         self.overflows_whitelisted += other.overflows_whitelisted;
         self.reprocessed += other.reprocessed;
@@ -124,8 +140,9 @@ impl Stats {
             let sum = self.scenarios.entry(name.clone()).or_default();
             *sum = (sum.0 + a, sum.1 + b);
         }
-        for (stage, line) in &other.unparsed_samples {
-            self.sample_unparsed(stage, line.as_bytes());
+        for sample in &other.unparsed_samples {
+            let place = (sample.partition, sample.offset);
+            self.sample_unparsed(place, &sample.stage, sample.line.as_bytes());
         }
         for error in &other.error_samples {
             self.sample_error(|| error.clone());
@@ -148,21 +165,33 @@ impl Stats {
             .filter(|(_, n)| *n > 0)
     }
 
-    /// Keeps a line as a sample while there is room.
-    pub fn sample_unparsed(&mut self, stage: &str, line: &[u8]) {
-        if self.unparsed_samples.len() < SAMPLES_MAX {
-            let head = &line[..line.len().min(SAMPLE_BYTES_MAX)];
-            let text = String::from_utf8_lossy(head).into_owned();
-            self.unparsed_samples.push((stage.to_owned(), text));
+    /// Keeps a line as a sample if it is one of the first, whatever the order they come in.
+    pub fn sample_unparsed(&mut self, (partition, offset): (u32, u64), stage: &str, line: &[u8]) {
+        let samples = &mut self.unparsed_samples;
+        let at =
+            samples.partition_point(|known| (known.partition, known.offset) < (partition, offset));
+        if at >= SAMPLES_MAX {
+            return;
         }
+        let head = &line[..line.len().min(SAMPLE_BYTES_MAX)];
+        samples.truncate(SAMPLES_MAX - 1);
+        samples.insert(
+            at,
+            UnparsedSample {
+                partition,
+                offset,
+                stage: stage.to_owned(),
+                line: String::from_utf8_lossy(head).into_owned(),
+            },
+        );
     }
 
     /// Keeps an error as a sample while there is room, once.
     pub fn sample_error(&mut self, error: impl FnOnce() -> String) {
         if self.error_samples.len() < SAMPLES_MAX {
             let error = error();
-            if !self.error_samples.contains(&error) {
-                self.error_samples.push(error);
+            if let Err(at) = self.error_samples.binary_search(&error) {
+                self.error_samples.insert(at, error);
             }
         }
     }
@@ -213,6 +242,13 @@ impl Stats {
             ),
         ];
         Self::count_named(&mut self.expressions, &named);
+    }
+
+    /// Adds partitions that one worker each has parsed alone.
+    pub(crate) fn count_unshared(&mut self, n: u64) {
+        if n > 0 {
+            Self::count_named(&mut self.parsing, &[(UNSHARED, n)]);
+        }
     }
 
     /// Adds what a state of the matcher counted.
@@ -281,14 +317,24 @@ mod tests {
             ..Stats::default()
         };
         one.nodes.insert("n".into(), (2, 1));
-        for n in 0..20 {
-            one.sample_unparsed("s01-parse", format!("line {n}").as_bytes());
+        for n in (0..20).rev() {
+            let text = format!("line {n}");
+            one.sample_unparsed((n % 2, u64::from(n)), "s01-parse", text.as_bytes());
         }
         let mut sum = Stats::default();
         sum.add(&one);
         sum.add(&one);
         assert_eq!((sum.lines, sum.parsed, sum.unparsed), (4, 2, 2));
         assert_eq!(sum.nodes["n"], (4, 2));
+        let places: Vec<(u32, u64)> = one
+            .unparsed_samples
+            .iter()
+            .map(|sample| (sample.partition, sample.offset))
+            .collect();
+        assert_eq!(
+            places,
+            [0, 2, 4, 6, 8, 10, 12, 14].map(|offset| (0, offset))
+        );
         assert_eq!(sum.unparsed_samples.len(), SAMPLES_MAX);
     }
 

@@ -4,14 +4,15 @@
 //! parsing the line it is for. An address without a record has an empty one, as in CrowdSec.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use maxminddb::{Reader, geoip2};
+use overspill_exprlib::per_thread::PerThread;
 use rustc_hash::FxHashMap;
 
 use crate::services::{AsnRecord, CityRecord, Country, Geo};
 
-/// Most addresses whose records are kept. Each cache is emptied when it is full.
+/// Most addresses whose records a thread keeps. Each cache is emptied when it is full.
 const CACHED_MAX: usize = 65_536;
 
 /// Bytes that are no database.
@@ -33,14 +34,24 @@ struct AsnEntry {
 
 struct Database<T> {
     reader: Reader<Vec<u8>>,
-    cache: Mutex<FxHashMap<IpAddr, Option<Arc<T>>>>,
+    /// Each thread has records of its own: counting the uses of shared ones would cost more than
+    /// decoding them again.
+    cache: PerThread<Cache<T>>,
+}
+
+struct Cache<T>(FxHashMap<IpAddr, Option<Arc<T>>>);
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self(FxHashMap::default())
+    }
 }
 
 impl<T> Database<T> {
     fn open(bytes: Vec<u8>) -> Result<Self, MmdbError> {
         Ok(Self {
             reader: Reader::from_source(bytes)?,
-            cache: Mutex::default(),
+            cache: PerThread::default(),
         })
     }
 
@@ -50,7 +61,7 @@ impl<T> Database<T> {
         decode: impl Fn(&Reader<Vec<u8>>, IpAddr) -> Option<T>,
     ) -> Option<Arc<T>> {
         // Only finished answers are ever inserted, so a poisoned lock guards sound data.
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let Cache(cache) = &mut *self.cache.own();
         if let Some(found) = cache.get(&ip) {
             return found.clone();
         }

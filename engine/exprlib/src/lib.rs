@@ -22,6 +22,7 @@ pub mod json_extract;
 pub mod key_value;
 pub mod map_file;
 pub mod number;
+pub mod per_thread;
 pub mod query;
 pub mod regex_set;
 pub mod xml;

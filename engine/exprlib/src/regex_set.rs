@@ -6,21 +6,19 @@
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
-use std::sync::{Mutex, PoisonError};
 
 use aho_corasick::AhoCorasick;
 use overspill_golike::strings::to_valid;
 use overspill_grok::{GoRegex, GoRegexError, compile_go};
 use rustc_hash::FxHasher;
 
+use crate::per_thread::PerThread;
+
 /// Longest text whose verdict is kept.
 const KEPT_TEXT_BYTES: usize = 1024;
 
 /// Most verdicts that a cache can be asked to keep.
 const CACHE_SIZE_MAX: usize = 65_536;
-
-/// Parts of a cache, each with a lock of its own: workers share it.
-const CACHE_PARTS: usize = 16;
 
 /// Why a list of regexes cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +46,7 @@ pub struct RegexSet {
     /// All literals, and which regexes each one calls for.
     literals: Option<AhoCorasick>,
     callers: Vec<Vec<usize>>,
-    cache: Option<Box<[Mutex<Verdicts>]>>,
+    cache: Option<Cache>,
 }
 
 impl RegexSet {
@@ -105,12 +103,14 @@ impl RegexSet {
         })
     }
 
-    /// Puts a cache of this many verdicts in front; none if the number is 0.
+    /// Puts a cache of this many verdicts a thread in front; none if the number is 0.
     #[must_use]
     pub fn with_cache(mut self, size: usize) -> Self {
         let size = size.min(CACHE_SIZE_MAX);
-        let part = || Mutex::new(Verdicts::new(size.div_ceil(CACHE_PARTS)));
-        self.cache = (size > 0).then(|| std::iter::repeat_with(part).take(CACHE_PARTS).collect());
+        self.cache = (size > 0).then(|| Cache {
+            size,
+            verdicts: PerThread::default(),
+        });
         self
     }
 
@@ -136,24 +136,13 @@ impl RegexSet {
         else {
             return self.search(text);
         };
-        let hash = hash(text);
-        let part = usize::try_from(hash % CACHE_PARTS as u64).unwrap_or(0);
-        let Some(cache) = cache.get(part) else {
-            return self.search(text);
-        };
         // A panic elsewhere cannot leave a wrong verdict behind: entries are written whole.
-        let known = cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(hash, text);
+        let known = cache.verdicts.own().get(text);
         if let Some(verdict) = known {
             return verdict;
         }
         let verdict = self.search(text);
-        cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .put(hash, text, verdict);
+        cache.verdicts.own().put(text, verdict, cache.size);
         verdict
     }
 
@@ -185,44 +174,45 @@ impl RegexSet {
     }
 }
 
-/// Verdicts by text. A text has one place; another one that falls there takes it.
+/// Verdicts that are kept.
 #[derive(Debug)]
+struct Cache {
+    /// How many each thread may keep.
+    size: usize,
+    verdicts: PerThread<Verdicts>,
+}
+
+/// Verdicts by text. A text has one place; another one that falls there takes it.
+#[derive(Debug, Default)]
 struct Verdicts {
     slots: Vec<Option<(Box<[u8]>, bool)>>,
 }
 
 impl Verdicts {
-    fn new(size: usize) -> Self {
-        Self {
-            slots: vec![None; size],
-        }
-    }
-
-    fn slot(&self, hash: u64) -> usize {
+    fn slot(&self, text: &[u8]) -> usize {
+        // Texts that share a place only push each other out, so any hash will do.
+        let mut hasher = FxHasher::default();
+        hasher.write(text);
         let size = u64::try_from(self.slots.len()).unwrap_or(1).max(1);
-        usize::try_from((hash >> 16) % size).unwrap_or(0)
+        usize::try_from((hasher.finish() >> 16) % size).unwrap_or(0)
     }
 
-    fn get(&self, hash: u64, text: &[u8]) -> Option<bool> {
-        match self.slots.get(self.slot(hash)) {
+    fn get(&self, text: &[u8]) -> Option<bool> {
+        match self.slots.get(self.slot(text)) {
             Some(Some((kept, verdict))) if **kept == *text => Some(*verdict),
             _ => None,
         }
     }
 
-    fn put(&mut self, hash: u64, text: &[u8], verdict: bool) {
-        let slot = self.slot(hash);
+    fn put(&mut self, text: &[u8], verdict: bool, size: usize) {
+        if self.slots.is_empty() {
+            self.slots.resize(size, None);
+        }
+        let slot = self.slot(text);
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Some((text.into(), verdict));
         }
     }
-}
-
-/// Texts that share a place only push each other out, so any hash will do.
-fn hash(text: &[u8]) -> u64 {
-    let mut hasher = FxHasher::default();
-    hasher.write(text);
-    hasher.finish()
 }
 
 #[cfg(test)]

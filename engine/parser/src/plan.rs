@@ -127,6 +127,13 @@ impl ParserPlan {
         }
     }
 
+    /// Whether a node remembers something of one line for a later one. Without that, what becomes
+    /// of a line does not depend on those before it.
+    #[must_use]
+    pub fn has_stash(&self) -> bool {
+        !self.caches.is_empty()
+    }
+
     pub(crate) fn stage(&self, number: usize) -> Option<(&StagePlan, &StageIndex)> {
         Some((self.stages.get(number)?, self.indexes.get(number)?))
     }

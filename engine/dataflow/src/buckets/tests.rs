@@ -14,10 +14,11 @@ use super::BucketWorker;
 use crate::batch::{PourBatch, PourHead};
 use crate::clock::{PartitionClock, complete_ns, tick};
 use crate::job::{Mode, Settings};
-use crate::line::{LineWorker, PartitionState};
+use crate::line::LineWorker;
 use crate::plan::Plan;
 
 #[path = "../../tests/it/content.rs"]
+#[expect(dead_code, reason = "plans of other lines are for whole jobs")]
 mod content;
 #[path = "../../tests/it/lines.rs"]
 #[expect(dead_code, reason = "scripts of arrival are for whole jobs")]
@@ -38,20 +39,28 @@ fn settings(mode: Mode) -> Settings {
 
 /// The pours of these partitions, in no order that matters.
 fn pours(plan: &Arc<Plan>, partitions: &[Vec<String>]) -> PourBatch {
-    let mut worker = LineWorker::new(Arc::clone(plan), Time::ZERO, None);
+    let mut worker = LineWorker::new(Arc::clone(plan), Time::ZERO, None, 1);
     let mut out = PourBatch::default();
     for (lines, partition) in partitions.iter().zip(0..) {
-        let mut state = PartitionState {
-            parser: ParserState::new(&plan.parsers, Time::ZERO),
-            clock: PartitionClock::new(0),
-        };
+        let mut state = ParserState::new(&plan.parsers, Time::ZERO);
+        let mut clock = PartitionClock::new(0);
         let mut batch = LineBatch::default();
         for (line, offset) in lines.iter().zip(0..) {
             batch.push(line.as_bytes(), offset, false);
         }
         for line in &batch.lines {
             let source = (partition, &Origin::default());
-            worker.line(source, &mut state, &batch, line, &mut out);
+            worker.line(source, &mut state, &batch, line);
+        }
+        for stamped in worker.take().stamp(&mut clock) {
+            for head in stamped.heads() {
+                let (start, len) = out.add_payload(stamped.payload(head));
+                out.push(PourHead {
+                    start,
+                    len,
+                    ..*head
+                });
+            }
         }
     }
     out

@@ -2,6 +2,7 @@
 
 use overspill_bucket::{Key, owner};
 use overspill_dataflow::batch::{BATCH_RECORDS, PourBatch, PourDistributor, PourHead};
+use overspill_dataflow::outgoing::Outgoing;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use timely::Accountable;
@@ -173,6 +174,37 @@ proptest! {
                 .cloned()
                 .collect();
             prop_assert_eq!(arrived, due);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn pours_sorted_when_they_are_made_arrive_as_those_sorted_on_the_way(
+        events in events(),
+        more in events(),
+        workers in 1usize..6,
+    ) {
+        let mut outgoing = Outgoing::new(workers);
+        let mut sorted = Vec::new();
+        for events in [&events, &more] {
+            for (payload, heads) in events {
+                outgoing.begin_event();
+                for head in heads {
+                    let worker = outgoing.push(head, payload);
+                    prop_assert_eq!(worker, owner(Key(head.key), workers));
+                }
+            }
+            sorted.extend(outgoing.take());
+        }
+        prop_assert!(sorted.iter().all(|batch| !batch.is_empty()));
+        let n_batches = sorted.len();
+        let whole = distribute(&mut sorted, workers);
+        prop_assert_eq!(whole.iter().map(|sent| sent.0.len()).sum::<usize>(), n_batches);
+        let unsorted = distribute(&mut [batch(&events), batch(&more)], workers);
+        for (whole, unsorted) in whole.iter().zip(&unsorted) {
+            let arrived = |sent: &Sent| sent.0.iter().flat_map(records).collect::<Vec<_>>();
+            prop_assert_eq!(arrived(whole), arrived(unsorted));
         }
     }
 }

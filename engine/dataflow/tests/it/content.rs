@@ -33,6 +33,31 @@ statics:
     expression: evt.Parsed.time
 "#;
 
+/// Remembers the first kind of an address, and what that was is the kind of its later lines.
+const REMEMBERS: &str = r#"
+name: t/remembers
+description: d
+filter: "evt.Meta.value == 'x'"
+stash:
+  - name: values
+    key: evt.Parsed.ip
+    value: evt.Parsed.kind
+    ttl: 1h
+    size: 2
+statics:
+  - meta: remembered
+    value: "yes"
+"#;
+
+const RECALLS: &str = r#"
+name: t/recalls
+description: d
+filter: "evt.Meta.value != 'x'"
+statics:
+  - meta: log_type
+    expression: "GetFromStash('values', evt.Parsed.ip) == '' ? evt.Parsed.kind : GetFromStash('values', evt.Parsed.ip)"
+"#;
+
 const DATE: &str = r"
 name: t/date
 description: d
@@ -78,14 +103,29 @@ pub(crate) const SCENARIOS: &str = include_str!("content.yaml");
 
 /// A plan of these scenario documents.
 pub(crate) fn plan(scenarios: &str) -> Arc<Plan> {
-    let mut content = Content::default();
-    let parsers = [
-        ("s01-parse", PARSER),
-        ("s02-enrich", DATE),
-        ("s02-enrich", WHITELIST),
+    plan_of(&[("date", DATE), ("whitelist", WHITELIST)], scenarios)
+}
+
+/// As [`plan`], but lines have no time.
+pub(crate) fn timeless_plan(scenarios: &str) -> Arc<Plan> {
+    plan_of(&[("whitelist", WHITELIST)], scenarios)
+}
+
+/// As [`plan`], and what a line is depends on those before it.
+pub(crate) fn remembering_plan(scenarios: &str) -> Arc<Plan> {
+    let enrich = [
+        ("a-date", DATE),
+        ("b-remembers", REMEMBERS),
+        ("c-recalls", RECALLS),
     ];
-    for ((stage, text), name) in parsers.into_iter().zip(["line", "date", "whitelist"]) {
-        content.add_text(ItemKind::Parsers, Some(stage), name, text);
+    plan_of(&enrich, scenarios)
+}
+
+fn plan_of(enrich: &[(&str, &str)], scenarios: &str) -> Arc<Plan> {
+    let mut content = Content::default();
+    content.add_text(ItemKind::Parsers, Some("s01-parse"), "line", PARSER);
+    for (name, text) in enrich {
+        content.add_text(ItemKind::Parsers, Some("s02-enrich"), name, text);
     }
     let stage = Some("s00-enrich");
     content.add_text(ItemKind::Postoverflows, stage, "forgiven", FORGIVEN);

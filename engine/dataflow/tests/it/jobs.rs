@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::{Builder, scope};
 
 use overspill_dataflow::feed::{Feed, Feeder, Partition, partition};
+use overspill_dataflow::record::Recorder;
 use overspill_dataflow::{Job, Layout, Mode, Output, Plan, Progress, Settings, Stats};
 use overspill_event::{LineBatch, Origin};
 use overspill_golike::time::Time;
@@ -171,6 +172,17 @@ pub(crate) fn run(
     script: &[Arrival],
     how: How,
 ) -> Given {
+    run_watched(plan, partitions, script, how, None)
+}
+
+/// As [`run`], with somebody who looks on.
+pub(crate) fn run_watched(
+    plan: &Arc<Plan>,
+    partitions: &[Vec<String>],
+    script: &[Arrival],
+    how: How,
+    recorder: Option<Arc<dyn Recorder>>,
+) -> Given {
     let (feeders, owned) = partition_pairs(partitions.len());
     let (sender, receiver) = crossbeam_channel::bounded(64);
     let progress = Arc::new(Progress::default());
@@ -180,7 +192,7 @@ pub(crate) fn run(
         layout: Layout::Threads(how.workers),
         partitions: owned,
         outputs: Some(sender),
-        recorder: None,
+        recorder,
         progress: Arc::clone(&progress),
     };
     scope(|scope| {

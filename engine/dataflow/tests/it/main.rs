@@ -12,5 +12,7 @@ mod ending;
 mod jobs;
 mod lines;
 mod reprocess;
+mod shared;
 mod speculative;
+mod watch;
 mod workers;
