@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::events::{EventId, Events};
 use crate::key::Key;
-use crate::pour::{Evidence, Order, Stamp};
+use crate::pour::{Order, Stamp};
 use crate::spec::ScenarioId;
 
 /// A bucket that overflowed, with everything an alert is built from.
@@ -25,7 +26,7 @@ pub struct Overflow {
     /// Counted events.
     pub total: u32,
     /// Retained events, oldest first.
-    pub queue: Vec<Evidence>,
+    pub queue: Kept,
     /// Place of the first counted event.
     pub first_order: Order,
     /// Place of the pour that made the bucket overflow. A bucket whose time was up has none: it
@@ -34,6 +35,50 @@ pub struct Overflow {
     /// Names this overflow: equal for the same counted events in a bucket of the same key and of
     /// a scenario of the same fingerprint, in every run, and different when any of them differs.
     pub identity: u128,
+}
+
+/// Events that left the table, in one piece of memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    bytes: Box<[u8]>,
+    /// Where each event ends.
+    ends: Box<[usize]>,
+}
+
+impl Kept {
+    pub(crate) fn of(ids: &[EventId], events: &Events) -> Self {
+        let len = ids.iter().map(|&id| events.bytes(id).len()).sum();
+        let mut bytes = Vec::with_capacity(len);
+        let end = |&id: &EventId| {
+            bytes.extend_from_slice(events.bytes(id));
+            bytes.len()
+        };
+        let ends = ids.iter().map(end).collect();
+        Self {
+            bytes: bytes.into(),
+            ends,
+        }
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The events' bytes, oldest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> + DoubleEndedIterator {
+        (0..self.ends.len()).map(|at| {
+            let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+            &self.bytes[start..self.ends[at]]
+        })
+    }
 }
 
 /// An overflow that came true, or that did not after all.

@@ -33,8 +33,12 @@
 pub(crate) mod ahead;
 pub(crate) mod cells;
 mod evict;
+mod footprint;
 mod held;
 mod lapse;
+mod lists;
+mod origins;
+mod record;
 mod settle;
 mod snapshot;
 mod speculate;
@@ -43,13 +47,15 @@ mod wheel;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use footprint::Footprint;
 pub use snapshot::SnapshotError;
 
 use crate::counters::Counters;
+use crate::events::Events;
 use crate::judge::Judge;
 use crate::key::{Key, key_group};
 use crate::overflow::Change;
-use crate::pour::{Payload, Pour};
+use crate::pour::Pour;
 use crate::rules::{Limits, Rules};
 use crate::spec::Spec;
 use crate::state::turn;
@@ -125,6 +131,7 @@ pub struct Table {
     rules: Rules,
     config: TableConfig,
     cells: Cells,
+    events: Events,
     wheel: Wheel,
     /// Deadlines of settled timed buckets.
     timers: BTreeSet<(i64, Key)>,
@@ -133,6 +140,8 @@ pub struct Table {
     spare: Spare,
     /// Cells whose settled state was changed under the pours ahead of it.
     voided: Vec<CellId>,
+    /// The memory of the wheel's answers.
+    due: Vec<CellId>,
     watermark_ns: Option<i64>,
     counters: Counters,
 }
@@ -145,12 +154,14 @@ impl Table {
             rules: Rules::new(specs, limits(&config)),
             config,
             cells: Cells::new(),
+            events: Events::default(),
             wheel: Wheel::new(),
             timers: BTreeSet::new(),
             held: Held::default(),
             register: Register::default(),
             spare: Spare::default(),
             voided: Vec::new(),
+            due: Vec::new(),
             watermark_ns: None,
             counters: Counters::default(),
         }
@@ -162,11 +173,12 @@ impl Table {
         self.rules = Rules::new(specs, limits(&self.config));
     }
 
-    /// Hands over a pour. Use one payload for all pours of an event.
+    /// Hands over a pour and what a bucket keeps of its event. Pours of one event that come one
+    /// after the other share these bytes.
     pub fn pour<J: Judge + ?Sized>(
         &mut self,
         pour: Pour,
-        evidence: &Payload<'_>,
+        evidence: &[u8],
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
@@ -180,7 +192,8 @@ impl Table {
         } else if self.config.speculative {
             self.speculate(pour, evidence, judge, out);
         } else {
-            self.held.push(pour, evidence);
+            let event = self.events.share(pour.order, evidence);
+            self.held.push(pour, event);
         }
     }
 
@@ -220,6 +233,11 @@ impl Table {
         self.settle(i64::MAX, judge, out);
         self.fire_upto(end_eff_ns, judge, out);
         self.forget(turn(end_eff_ns.saturating_add(1)));
+        debug_assert_eq!(
+            self.events.n_held(),
+            self.counters.kept_events,
+            "every event is held by the buckets that retain it, and by nobody else"
+        );
     }
 
     /// The watermark; `None` before the first [`Table::advance`].

@@ -1,10 +1,10 @@
 //! One scenario's own part of the rules: the limiter and the conditions.
 
-use super::Limits;
+use super::{Limits, Poured};
 use crate::counters::Effects;
 use crate::judge::{BucketView, Judge};
 use crate::key::Key;
-use crate::pour::{Payload, Pour, Stamp};
+use crate::pour::Stamp;
 use crate::spec::{Bayes, BayesCondition, Kind, Spec};
 use crate::state::Bucket;
 
@@ -39,10 +39,14 @@ impl Rule {
     pub(super) fn fill(
         &self,
         bucket: &mut Bucket,
-        pour: &Pour,
-        payload: &Payload<'_>,
+        poured: Poured<'_>,
         effects: &mut Effects,
     ) -> Option<Stamp> {
+        let Poured {
+            pour,
+            event,
+            events,
+        } = poured;
         let Some(stamp) = pour.time else {
             effects.add(Effects::TIMELESS);
             return None;
@@ -52,7 +56,7 @@ impl Rule {
         let len_before = bucket.queue.len();
         let is_full = bucket
             .queue
-            .push(payload.share(), self.retained, self.queue_bytes_max);
+            .push(event, self.retained, self.queue_bytes_max, events);
         if is_full && (self.is_capped || len_before < self.retained) {
             effects.add(Effects::QUEUE_CAPPED);
         }
@@ -83,14 +87,14 @@ impl Rule {
         &self,
         key: Key,
         bucket: &mut Bucket,
-        payload: &Payload<'_>,
+        poured: Poured<'_>,
         judge: &mut J,
     ) -> Option<Stamp> {
-        let holds =
-            self.spec.condition && judge.condition(payload.bytes(), &BucketView::new(key, bucket));
+        let holds = self.spec.condition
+            && judge.condition(poured.bytes(), &BucketView::new(key, bucket, poured.events));
         let holds = holds
             || self.spec.bayes.as_ref().is_some_and(|bayes| {
-                posterior(bayes, key, bucket, payload, judge) > bayes.threshold
+                posterior(bayes, key, bucket, poured, judge) > bayes.threshold
             });
         holds.then(|| bucket.last_or_touched())
     }
@@ -102,7 +106,7 @@ fn posterior<J: Judge + ?Sized>(
     bayes: &Bayes,
     key: Key,
     bucket: &mut Bucket,
-    payload: &Payload<'_>,
+    poured: Poured<'_>,
     judge: &mut J,
 ) -> f32 {
     let update = |prior: f32, evil: f32, benign: f32| {
@@ -119,7 +123,8 @@ fn posterior<J: Judge + ?Sized>(
             belief = update(belief, evil, benign);
             continue;
         }
-        match judge.bayesian(index, payload.bytes(), &BucketView::new(key, bucket)) {
+        let view = BucketView::new(key, bucket, poured.events);
+        match judge.bayesian(index, poured.bytes(), &view) {
             Some(true) => {
                 belief = update(belief, evil, benign);
                 bucket.set_true(index);

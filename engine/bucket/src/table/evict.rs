@@ -29,25 +29,36 @@ impl Table {
         let mut candidates: Vec<(u8, Order, CellId)> = totals
             .members()
             .iter()
-            .map(|&id| (id, &self.cells.get(id).state))
-            .filter(|(_, state)| state.exists())
-            .map(|(id, state)| (state.rank(), state.last, id))
+            .filter(|&&id| self.cells.exists(id))
+            .map(|&id| {
+                let (rank, last) = self.cells.usefulness(id);
+                (rank, last, id)
+            })
             .collect();
         // No two keys have their last pour at the same place, so the order of cells decides nothing.
-        candidates.sort_unstable();
-        for (_, _, id) in candidates {
-            let totals = self.cells.group(group);
-            if totals.n_settled <= keys_target && totals.settled_bytes <= bytes_target {
-                break;
+        let mut rest = &mut candidates[..];
+        while !rest.is_empty() {
+            // The least useful ones, a share at a time: mostly the first is enough.
+            let n = rest.len().div_ceil(SHARE);
+            if n < rest.len() {
+                rest.select_nth_unstable(n);
             }
-            self.evict(id);
+            let (least, others) = rest.split_at_mut(n);
+            least.sort_unstable();
+            for &(_, _, id) in &*least {
+                let totals = self.cells.group(group);
+                if totals.n_settled <= keys_target && totals.settled_bytes <= bytes_target {
+                    return;
+                }
+                self.evict(id);
+            }
+            rest = others;
         }
     }
 
     fn evict(&mut self, id: CellId) {
-        let cell = self.cells.get_mut(id);
-        let is_loss = cell.state.bucket.is_some() || !cell.state.holes.is_empty();
-        if let Some(ahead) = &mut cell.ahead {
+        let is_loss = self.cells.is_of_use(id);
+        if let Some(ahead) = self.cells.ahead_mut(id) {
             ahead.is_void = true;
             self.voided.push(id);
         }
