@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use divan::{Bencher, counter::ItemsCount};
 use overspill_bucket::{
-    Change, Key, Kind, NoExpressions, Order, Payload, Pour, ScenarioId, Spec, Stamp, Table,
+    Change, Key, Kind, NoExpressions, Order, Pour, ScenarioId, Spec, Stamp, Table,
     TableConfig,
 };
 
@@ -76,9 +76,8 @@ impl World {
             distinct: None,
             cancel: false,
         };
-        let payload = Payload::new(&EVIDENCE);
         self.table
-            .pour(pour, &payload, &mut NoExpressions, &mut self.changes);
+            .pour(pour, &EVIDENCE, &mut NoExpressions, &mut self.changes);
         if self.offset.is_multiple_of(STEP) {
             self.table
                 .advance(ns, &mut NoExpressions, &mut self.changes);
