@@ -281,12 +281,12 @@ fn place(segment: usize, start: usize) -> u32 {
 fn append(segments: &mut [Segment], at: usize, number: u32, bytes: &[u8]) -> u32 {
     let segment = &mut segments[at];
     let start = segment.bytes.len();
-    segment.bytes.extend_from_slice(&number.to_le_bytes());
-    segment
-        .bytes
-        .extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    // An event's length is below 2^32: it is far below in an event, and a batch counts in 32 bits.
+    let head = u64::from(number) | (bytes.len() as u64) << 32;
+    segment.bytes.extend_from_slice(&head.to_le_bytes());
     segment.bytes.extend_from_slice(bytes);
-    segment.bytes.resize(start + stored(bytes.len()), 0);
+    let n_padding = stored(bytes.len()) - HEAD - bytes.len();
+    segment.bytes.extend_from_slice(&[0; UNIT][..n_padding]);
     segment.live += stored(bytes.len());
     place(at, start)
 }

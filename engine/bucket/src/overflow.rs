@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::events::{EventId, Events};
+use crate::events::Events;
 use crate::key::Key;
 use crate::pour::{Order, Stamp};
+use crate::queue::Queue;
 use crate::spec::ScenarioId;
 
 /// A bucket that overflowed, with everything an alert is built from.
@@ -40,24 +41,22 @@ pub struct Overflow {
 /// Events that left the table, in one piece of memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     /// Where each event ends.
-    ends: Box<[usize]>,
+    ends: Vec<usize>,
 }
 
 impl Kept {
-    pub(crate) fn of(ids: &[EventId], events: &Events) -> Self {
-        let len = ids.iter().map(|&id| events.bytes(id).len()).sum();
-        let mut bytes = Vec::with_capacity(len);
-        let end = |&id: &EventId| {
+    pub(crate) fn of(queue: &Queue, events: &Events) -> Self {
+        // The queue knows its bytes, so that nothing is moved.
+        let n_bytes = usize::try_from(queue.bytes()).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(n_bytes);
+        let mut ends = Vec::with_capacity(queue.len());
+        for &id in queue.ids() {
             bytes.extend_from_slice(events.bytes(id));
-            bytes.len()
-        };
-        let ends = ids.iter().map(end).collect();
-        Self {
-            bytes: bytes.into(),
-            ends,
+            ends.push(bytes.len());
         }
+        Self { bytes, ends }
     }
 
     /// How many events there are.
@@ -110,6 +109,9 @@ pub(crate) struct Counted<'a> {
     pub(crate) digest: u64,
 }
 
+/// Bytes of an order in an identity.
+const ORDER_BYTES: usize = 24;
+
 /// The identity of an overflow.
 pub(crate) fn identity(key: Key, counted: &Counted<'_>) -> u128 {
     // Not a defence against forgery, which the keyed hash in `key` is: so the keys are constants.
@@ -122,14 +124,18 @@ pub(crate) fn identity(key: Key, counted: &Counted<'_>) -> u128 {
         total,
         digest,
     } = counted;
-    for word in [key.0[0], key.0[1], fingerprint, u64::from(total), digest] {
-        hasher.write(&word.to_le_bytes());
+    let words = [key.0[0], key.0[1], fingerprint, u64::from(total), digest];
+    let mut bytes = [0; 5 * 8 + 2 * ORDER_BYTES];
+    let (head, orders) = bytes.split_at_mut(5 * 8);
+    for (place, word) in head.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
     }
-    for order in [first, last] {
-        hasher.write(&order.eff_ns.to_le_bytes());
-        hasher.write(&order.partition.to_le_bytes());
-        hasher.write(&order.offset.to_le_bytes());
-        hasher.write(&order.seq.to_le_bytes());
+    for (place, order) in orders.chunks_exact_mut(ORDER_BYTES).zip([first, last]) {
+        place[..8].copy_from_slice(&order.eff_ns.to_le_bytes());
+        place[8..12].copy_from_slice(&order.partition.to_le_bytes());
+        place[12..20].copy_from_slice(&order.offset.to_le_bytes());
+        place[20..].copy_from_slice(&order.seq.to_le_bytes());
     }
+    hasher.write(&bytes);
     hasher.finish128().as_u128()
 }

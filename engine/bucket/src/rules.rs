@@ -30,6 +30,7 @@ mod rule;
 
 use std::sync::Arc;
 
+pub(crate) use rule::Plain;
 use rule::Rule;
 
 use crate::counters::Effects;
@@ -140,6 +141,11 @@ impl Rules {
     fn rule(&self, scenario: ScenarioId) -> &Rule {
         // Pours and restored states of unknown scenarios are refused at the table's edge.
         &self.rules[scenario.0 as usize]
+    }
+
+    /// The numbers of a scenario that has nothing but a limiter.
+    pub(crate) fn plain(&self, scenario: ScenarioId) -> Option<&Plain> {
+        self.rule(scenario).plain.as_ref()
     }
 
     /// Applies one pour.
@@ -409,7 +415,7 @@ impl Rules {
             first_order: first.order,
             order,
             identity: identity(key, &counted),
-            queue: Kept::of(bucket.queue.ids(), events),
+            queue: Kept::of(&bucket.queue, events),
         }
     }
 

@@ -8,10 +8,27 @@ use crate::pour::Stamp;
 use crate::spec::{Bayes, BayesCondition, Kind, Spec};
 use crate::state::Bucket;
 
+/// The numbers of a scenario that has nothing but a limiter: what [`Rule`] says of its buckets, for
+/// those who pour into a bucket where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plain {
+    /// How long a bucket lives after its last event.
+    pub(crate) span_ns: i64,
+    /// Time in which a token leaks.
+    pub(crate) leak_ns: u64,
+    /// The level of a full bucket.
+    pub(crate) full_ns: u64,
+    /// Events a bucket retains.
+    pub(crate) retained: usize,
+    /// Their bytes.
+    pub(crate) queue_bytes_max: u64,
+}
+
 /// A spec with everything derived from it.
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) spec: Spec,
+    pub(super) plain: Option<Plain>,
     pub(super) span_ns: i64,
     full_ns: i128,
     retained: usize,
@@ -25,14 +42,36 @@ impl Rule {
         let wanted = spec
             .retained()
             .and_then(|retained| usize::try_from(retained).ok());
-        Self {
+        let mut rule = Self {
             span_ns: spec.span_ns(),
             full_ns: i128::from(spec.capacity).saturating_mul(i128::from(spec.leak_ns)),
             retained: wanted.unwrap_or(queue_len_max).min(queue_len_max),
             is_capped: wanted.is_none_or(|wanted| wanted > queue_len_max),
             queue_bytes_max: limits.queue_bytes_max,
             spec: spec.clone(),
+            plain: None,
+        };
+        rule.plain = rule.plain();
+        rule
+    }
+
+    fn plain(&self) -> Option<Plain> {
+        let spec = &self.spec;
+        let has_more = spec.distinct
+            || spec.cancel_on
+            || spec.condition
+            || spec.bayes.is_some()
+            || spec.is_timed();
+        if spec.kind != Kind::Leaky || has_more || spec.leak_ns <= 0 {
+            return None;
         }
+        Some(Plain {
+            span_ns: self.span_ns,
+            leak_ns: u64::try_from(spec.leak_ns).ok()?,
+            full_ns: u64::try_from(self.full_ns).ok()?,
+            retained: self.retained,
+            queue_bytes_max: self.queue_bytes_max,
+        })
     }
 
     /// Counts and retains the event; answers the time of the overflow if it does not fit.

@@ -9,10 +9,10 @@ use hashbrown::HashTable;
 use super::ahead::Ahead;
 use super::lists::Lists;
 use super::origins::Origins;
-use super::record::{Form, Links, Record, pack, read_ids, unpack, write_list};
+use super::record::{Form, Links, Record, count, pack, read_ids, unpack, write_list};
 use crate::events::{EventId, Events};
 use crate::key::{KEY_GROUPS, Key, key_group};
-use crate::pour::Order;
+use crate::pour::{Order, Pour};
 use crate::rules::Rules;
 use crate::state::{Size, State};
 
@@ -187,6 +187,40 @@ impl Cells {
                 unpack(record, &origin, &self.lists, rules, Vec::new())
             }
         }
+    }
+
+    /// Counts a pour into a bucket where it lies, if that is all there is to do; answers whether it
+    /// was. This is what most pours come to.
+    pub(crate) fn count(
+        &mut self,
+        id: CellId,
+        pour: &Pour,
+        event: EventId,
+        rules: &Rules,
+        events: &mut Events,
+    ) -> bool {
+        let mut record = self.slab[id.0 as usize].record;
+        let origin = self.origins.get(record.origin);
+        let (n_events, n_old) = (usize::from(record.n_events), record.n_words());
+        let n_bytes = events.len_of(event);
+        if count(&mut record, &origin, pour, n_bytes, rules).is_none() {
+            return false;
+        }
+        let n_new = record.n_words();
+        if n_old == 0 || !Lists::is_same_block(n_old, n_new) {
+            let Some(start) = self.lists.add(n_new) else {
+                return false;
+            };
+            match n_old {
+                0 => self.lists.get_mut(start, n_new)[0] = record.list,
+                _ => self.lists.relocate(record.list, start, n_old),
+            }
+            record.list = start;
+        }
+        self.lists.get_mut(record.list, n_new)[n_events] = event.0;
+        events.retain(event);
+        self.slab[id.0 as usize].record = record;
+        true
     }
 
     /// Takes the settled state out, to be put back.

@@ -53,6 +53,9 @@ impl Table {
 
     /// Forgets all states that are over at this turn.
     pub(super) fn forget(&mut self, at_turn: i64) {
+        if self.wheel.has_reached(at_turn) {
+            return;
+        }
         let mut due = std::mem::take(&mut self.due);
         while self.wheel.advance(&mut self.cells, at_turn, &mut due) {
             for id in due.drain(..) {

@@ -54,6 +54,13 @@ impl Lists {
         self.free[class] = start;
     }
 
+    /// Copies a list of so many words to another block and frees its own.
+    pub(crate) fn relocate(&mut self, from: u32, to: u32, len: usize) {
+        self.words
+            .copy_within(from as usize..from as usize + len, to as usize);
+        self.remove(from, len);
+    }
+
     /// Whether lists of these lengths take blocks of one size.
     pub(crate) fn is_same_block(a: usize, b: usize) -> bool {
         class(a) == class(b)

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use super::lists::Lists;
 use crate::events::EventId;
-use crate::pour::{Order, Stamp};
+use crate::pour::{Order, Pour, Stamp};
 use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::spec::ScenarioId;
-use crate::state::{Bucket, First, Hole, Memory, State};
+use crate::state::{Bucket, First, Hole, Memory, State, digest};
 
 /// `distinct` values that a record has at most.
 const SEEN_MAX: usize = 63;
@@ -176,6 +176,14 @@ impl Record {
         }
     }
 
+    /// Own time of the last counted event.
+    fn counted_ns(&self) -> i64 {
+        match self.total {
+            1 => self.first_ns,
+            _ => self.last_ns - self.has(LAST_LATE),
+        }
+    }
+
     /// Something to look at when the record is read for the cache's sake.
     pub(crate) fn warmth(&self) -> u64 {
         self.last_offset ^ self.digest
@@ -184,6 +192,59 @@ impl Record {
     fn has(&self, flag: u8) -> i64 {
         i64::from(self.flags & flag != 0)
     }
+}
+
+/// Counts a pour into the bucket of a record where it lies, as [`Rules::step`] would: the bucket is
+/// not over, it is not full, and it retains the event beside the others. `None`, and nothing is
+/// changed, when anything else is to happen, or when the record would be wide. The list is left to
+/// the caller.
+pub(crate) fn count(
+    record: &mut Record,
+    origin: &Origin,
+    pour: &Pour,
+    n_bytes: u64,
+    rules: &Rules,
+) -> Option<()> {
+    if record.form != Form::Bucket || record.n_seen > 0 {
+        return None;
+    }
+    let plain = rules.plain(origin.scenario)?;
+    let (stamp, order) = (pour.time?, &pour.order);
+    let is_alike = (order.partition, order.seq, stamp.zone_secs)
+        == (origin.partition, origin.seq, origin.zone_secs);
+    let is_later = (order.eff_ns, order.offset) > (record.last_ns, record.last_offset);
+    let counted_ns = record.counted_ns();
+    let is_alive = order.eff_ns <= rules.alive_until(origin.scenario, record.touched_ns())
+        && stamp.ns <= counted_ns.saturating_add(plain.span_ns);
+    let late_ns = order.eff_ns.checked_sub(stamp.ns)?;
+    if !(is_alike && is_later && is_alive && (0..=1).contains(&late_ns)) {
+        return None;
+    }
+    let elapsed_ns = stamp.ns.saturating_sub(counted_ns).max(0).cast_unsigned();
+    let debt_ns = record.debt_ns.saturating_sub(elapsed_ns);
+    let debt_ns = debt_ns.checked_add(plain.leak_ns)?;
+    let n_bytes = u64::from(record.bytes) + n_bytes;
+    let n_events = record.n_events.checked_add(1)?;
+    let is_retained = usize::from(n_events) <= plain.retained && n_bytes <= plain.queue_bytes_max;
+    if debt_ns > plain.full_ns || !is_retained {
+        return None;
+    }
+    let first_offset = record.last_offset - u64::from(record.first_back);
+    let first_back = u32::try_from(order.offset.checked_sub(first_offset)?).ok()?;
+    let total = record.total.checked_add(1)?;
+    record.bytes = u32::try_from(n_bytes).ok()?;
+    record.first_back = first_back;
+    record.total = total;
+    record.last_ns = order.eff_ns;
+    record.last_offset = order.offset;
+    record.debt_ns = debt_ns;
+    record.digest = digest(record.digest, order);
+    record.n_events = n_events;
+    record.flags = (record.flags | HIT_AGAIN) & !LAST_LATE;
+    if late_ns == 1 {
+        record.flags |= LAST_LATE;
+    }
+    Some(())
 }
 
 /// The record of a state but for its list, and its origin. `None` when the state is wide.
@@ -298,10 +359,6 @@ pub(crate) fn unpack(
                 ns,
                 zone_secs: origin.zone_secs,
             };
-            let last_ns = match record.total {
-                1 => record.first_ns,
-                _ => last.eff_ns - record.has(LAST_LATE),
-            };
             ids.clear();
             read_ids(record, lists, &mut ids);
             state.bucket = Some(Bucket {
@@ -315,7 +372,7 @@ pub(crate) fn unpack(
                         ..last
                     },
                 }),
-                last: stamp(last_ns),
+                last: stamp(record.counted_ns()),
                 debt_ns: record.debt_ns.into(),
                 touched_ns: record.touched_ns(),
                 digest: record.digest,

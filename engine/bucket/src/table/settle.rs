@@ -6,6 +6,7 @@ use super::cells::CellId;
 use super::held::Slot;
 use super::lapse::set_timer;
 use super::wheel::Wheel;
+use crate::counters::Effects;
 use crate::events::EventId;
 use crate::judge::Judge;
 use crate::key::key_group;
@@ -243,6 +244,12 @@ impl Table {
         event: EventId,
         judge: &mut J,
     ) -> Step {
+        if self
+            .cells
+            .count(id, pour, event, &self.rules, &mut self.events)
+        {
+            return self.counted(pour, event);
+        }
         let size = self.cells.size(id);
         let mut state = self.cells.take(id, &self.rules);
         let deadline = state
@@ -259,6 +266,21 @@ impl Table {
         self.counters.tally(step.effects);
         self.put_settled(id, state, size, deadline);
         step
+    }
+
+    /// Notes a pour that a bucket counted and retained, and nothing else.
+    fn counted(&mut self, pour: &Pour, event: EventId) -> Step {
+        let n_bytes = self.events.len_of(event);
+        let group = self.cells.group_mut(key_group(pour.key));
+        group.settled_bytes += n_bytes;
+        self.counters.kept_bytes += n_bytes;
+        self.counters.kept_events += 1;
+        let effects = Effects::POURED;
+        self.counters.tally(effects);
+        Step {
+            effects,
+            ..Step::default()
+        }
     }
 
     /// Puts a settled state that changed into its cell, and keeps totals, wheel and timers in step.

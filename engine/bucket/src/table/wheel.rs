@@ -73,6 +73,11 @@ impl Wheel {
         }
     }
 
+    /// Whether the wheel stands at a turn, or has passed it.
+    pub(crate) fn has_reached(&self, turn: i64) -> bool {
+        self.now >= turn
+    }
+
     /// Moves towards a turn. Takes out cells to look at and writes them to `due`, until there are
     /// none up to that turn; the wheel then stands there. Answers whether there were any.
     pub(crate) fn advance(&mut self, cells: &mut Cells, to: i64, due: &mut Vec<CellId>) -> bool {
