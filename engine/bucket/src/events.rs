@@ -1,22 +1,22 @@
 //! The bytes of retained events: appended to segments, counted by reference, moved when sparse.
 //!
 //! ```text
-//!  EventId -> Meta { place, refs }         one event, however many buckets retain it
+//!  EventId -> Meta { place, len, refs }    one event, however many buckets retain it
 //!                     |
 //!                     v
 //!  segment: | id len bytes pad | id len bytes pad | ...      used | live
 //! ```
 //!
 //! An event is written once and shared by every bucket that retains it. Appending is sequential and
-//! allocates nothing; letting go touches eight bytes. A segment without live events is used again.
-//! One less than half alive is a candidate: when all segments together hold more than half garbage,
-//! candidates are emptied by appending what lives again, so that each byte that is copied frees at
-//! least another one.
+//! allocates nothing; letting go touches twelve bytes. A segment without live events is used again.
+//! One less than half alive is a candidate: while all segments together have more than a half on top
+//! of what lives, candidates are emptied by appending what lives in them again, so that each byte
+//! that is copied frees at least another one. So there is at most twice of what lives.
 //!
 //! Handles do not count by themselves: [`Events::retain`] and [`Events::release`] are called where
 //! an owner, which is a settled state or a pour that waits, comes to hold an event or lets it go.
 
-use std::ops::Range;
+use std::collections::VecDeque;
 
 use crate::pour::Order;
 
@@ -42,6 +42,8 @@ pub(crate) struct EventId(pub(crate) u32);
 struct Meta {
     /// Segment and unit.
     place: u32,
+    /// The event's length, so that letting it go does not touch its segment.
+    len: u32,
     refs: u32,
 }
 
@@ -62,7 +64,8 @@ pub(crate) struct Events {
     /// Segments that hold nothing.
     empty: Vec<u32>,
     current: usize,
-    candidates: Vec<u32>,
+    /// The longest known first: it had the longest time to lose more.
+    candidates: VecDeque<u32>,
     live: u64,
     allocated: u64,
     /// The last event, which further pours of it share; held here.
@@ -101,7 +104,12 @@ impl Events {
         self.make_room(bytes.len());
         let place = append(&mut self.segments, self.current, number, bytes);
         self.live += stored(bytes.len()) as u64;
-        self.metas[number as usize] = Meta { place, refs: 1 };
+        self.metas[number as usize] = Meta {
+            place,
+            // An event is far below 4 GiB, and a batch of pours counts in 32 bits.
+            len: bytes.len() as u32,
+            refs: 1,
+        };
         EventId(number)
     }
 
@@ -116,10 +124,9 @@ impl Events {
         if meta.refs > 0 {
             return;
         }
-        let place = meta.place;
+        let at = (meta.place >> UNITS_BITS) as usize;
+        let n = stored(meta.len as usize);
         self.free.push(id.0);
-        let (at, range) = self.range(place);
-        let n = stored(range.len());
         self.live -= n as u64;
         self.segments[at].live -= n;
         if at != self.current {
@@ -134,17 +141,24 @@ impl Events {
             self.discard(at);
         } else if segment.live < segment.bytes.capacity() / 2 && !segment.is_candidate {
             segment.is_candidate = true;
-            self.candidates.push(at as u32);
+            self.candidates.push_back(at as u32);
         }
     }
 
     pub(crate) fn bytes(&self, id: EventId) -> &[u8] {
-        let (at, range) = self.range(self.metas[id.0 as usize].place);
-        &self.segments[at].bytes[range]
+        let Meta { place, len, .. } = self.metas[id.0 as usize];
+        let start = (place & ((1 << UNITS_BITS) - 1)) as usize * UNIT + HEAD;
+        let segment = &self.segments[(place >> UNITS_BITS) as usize];
+        &segment.bytes[start..start + len as usize]
     }
 
     pub(crate) fn len_of(&self, id: EventId) -> u64 {
-        self.bytes(id).len() as u64
+        self.metas[id.0 as usize].len.into()
+    }
+
+    /// Reads what [`Events::bytes`] reads first, for the cache's sake.
+    pub(crate) fn warmth(&self, id: EventId) -> u64 {
+        self.bytes(id).first().copied().map_or(0, u64::from)
     }
 
     /// Bytes of memory.
@@ -165,13 +179,6 @@ impl Events {
         self.metas.iter().filter(|meta| meta.refs > 0).count()
     }
 
-    fn range(&self, place: u32) -> (usize, Range<usize>) {
-        let at = (place >> UNITS_BITS) as usize;
-        let start = (place & ((1 << UNITS_BITS) - 1)) as usize * UNIT;
-        let len = word(&self.segments[at].bytes, start + 4) as usize;
-        (at, start + HEAD..start + HEAD + len)
-    }
-
     /// Makes the current segment one that takes an event of this length.
     fn make_room(&mut self, len: usize) {
         if self.fits(len) {
@@ -179,10 +186,10 @@ impl Events {
         }
         self.open(len);
         for _ in 0..COMPACTED_MAX {
-            if self.allocated <= 2 * self.live + SLACK_BYTES {
+            if self.allocated <= self.live + self.live / 2 + SLACK_BYTES {
                 break;
             }
-            let Some(at) = self.candidates.pop() else {
+            let Some(at) = self.candidates.pop_front() else {
                 break;
             };
             self.compact(at as usize);
@@ -281,7 +288,6 @@ fn place(segment: usize, start: usize) -> u32 {
 fn append(segments: &mut [Segment], at: usize, number: u32, bytes: &[u8]) -> u32 {
     let segment = &mut segments[at];
     let start = segment.bytes.len();
-    // An event's length is below 2^32: it is far below in an event, and a batch counts in 32 bits.
     let head = u64::from(number) | (bytes.len() as u64) << 32;
     segment.bytes.extend_from_slice(&head.to_le_bytes());
     segment.bytes.extend_from_slice(bytes);

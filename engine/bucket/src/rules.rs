@@ -143,6 +143,11 @@ impl Rules {
         &self.rules[scenario.0 as usize]
     }
 
+    /// How many events a bucket of this scenario retains.
+    pub(crate) fn retained(&self, scenario: ScenarioId) -> usize {
+        self.rule(scenario).retained
+    }
+
     /// The numbers of a scenario that has nothing but a limiter.
     pub(crate) fn plain(&self, scenario: ScenarioId) -> Option<&Plain> {
         self.rule(scenario).plain.as_ref()

@@ -31,7 +31,7 @@ pub(super) struct Rule {
     pub(super) plain: Option<Plain>,
     pub(super) span_ns: i64,
     full_ns: i128,
-    retained: usize,
+    pub(super) retained: usize,
     is_capped: bool,
     queue_bytes_max: u64,
 }

@@ -20,6 +20,8 @@ use crate::state::{Size, State};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CellId(pub(crate) u32);
 
+/// Keys that [`Cells::warm_up`] takes at once: about as many reads as a processor overlaps.
+pub(crate) const WARM_UP: usize = 16;
 /// Most cells: the numbers above are the wheel's.
 const CELLS_MAX: u32 = u32::MAX - (1 << 16);
 
@@ -352,15 +354,35 @@ impl Cells {
 
     /// Reads the cells of keys that are about to be poured into. The processor overlaps these
     /// independent reads, whereas pours, one depending on the other, would wait for each in turn.
-    pub(crate) fn warm_up(&self, keys: impl Iterator<Item = Key>) {
-        let warmth = keys.filter_map(|key| self.find(key)).fold(0, |warmth, id| {
-            let record = self.record(id);
-            let listed = match record.n_words() {
-                0 => 0,
-                _ => self.lists.get(record.list, 1)[0],
-            };
-            warmth ^ record.warmth() ^ u64::from(listed)
-        });
+    pub(crate) fn warm_up(&self, keys: impl Iterator<Item = Key>, rules: &Rules, events: &Events) {
+        let mut ids = [0_u32; WARM_UP];
+        let mut n = 0;
+        let mut warmth = 0;
+        for id in keys.filter_map(|key| self.find(key)).take(WARM_UP) {
+            warmth ^= self.record(id).warmth();
+            ids[n] = id.0;
+            n += 1;
+        }
+        for &id in &ids[..n] {
+            let record = self.record(CellId(id));
+            let n_words = record.n_words();
+            if n_words == 0 {
+                continue;
+            }
+            let words = self.lists.get(record.list, n_words);
+            warmth ^= u64::from(words[0]);
+            let scenario = self.origins.get(record.origin).scenario;
+            if record.form == Form::Bucket
+                && rules.retained(scenario) <= usize::from(record.n_events) + 1
+            {
+                // It is about to overflow, and its events will be read.
+                let ids = &words[..usize::from(record.n_events)];
+                warmth ^= ids
+                    .iter()
+                    .map(|&id| events.warmth(EventId(id)))
+                    .sum::<u64>();
+            }
+        }
         std::hint::black_box(warmth);
     }
 

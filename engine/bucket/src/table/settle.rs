@@ -2,7 +2,7 @@
 
 use super::Table;
 use super::ahead::{Ahead, Entry, Register};
-use super::cells::CellId;
+use super::cells::{CellId, WARM_UP};
 use super::held::Slot;
 use super::lapse::set_timer;
 use super::wheel::Wheel;
@@ -14,9 +14,6 @@ use crate::overflow::Change;
 use crate::pour::{Order, Pour};
 use crate::rules::{Poured, Step};
 use crate::state::{Size, State};
-
-/// Pours whose cells are fetched into the cache together.
-const WARM_UP: usize = 16;
 
 impl Table {
     /// Settles all pours at or below this effective time.
@@ -56,7 +53,8 @@ impl Table {
         out: &mut Vec<Change>,
     ) {
         for chunk in slot.first(n_ready).chunks(WARM_UP) {
-            self.cells.warm_up(chunk.iter().map(|held| held.pour.key));
+            let keys = chunk.iter().map(|held| held.pour.key);
+            self.cells.warm_up(keys, &self.rules, &self.events);
             for held in chunk {
                 self.reach(held.pour.order.eff_ns, judge, out);
                 if let Some(id) = self.cells.find_or_create(held.pour.key) {
