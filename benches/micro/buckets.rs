@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use divan::{Bencher, counter::ItemsCount};
 use overspill_bucket::{
-    Change, Key, Kind, NoExpressions, Order, Pour, ScenarioId, Spec, Stamp, Table,
-    TableConfig,
+    Change, Key, Kind, NoExpressions, Order, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
 };
 
 fn main() {

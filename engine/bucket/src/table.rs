@@ -61,16 +61,18 @@ use crate::spec::Spec;
 use crate::state::turn;
 use ahead::{Register, Spare};
 use cells::{CellId, Cells};
+use evict::Candidate;
 use held::Held;
 use wheel::Wheel;
 
-/// Keys of a key group: 4 million in all groups, about 1.5 GB of states without their events.
+/// Keys of a key group: 4 million in all groups, about half a gigabyte without their events.
 pub const KEYS_PER_GROUP_MAX: usize = 4_096;
-/// Bytes of retained events of a key group: 1 GiB in all groups.
-pub const BYTES_PER_GROUP_MAX: u64 = 1 << 20;
+/// Bytes of retained events of a key group, counted for each bucket that retains them: 512 MiB in all
+/// groups.
+pub const BYTES_PER_GROUP_MAX: u64 = 1 << 19;
 /// Events a bucket retains at most: bounds what a `condition` looks at for every pour.
 pub const QUEUE_LEN_MAX: usize = 1_024;
-/// Bytes of events a bucket retains at most: an eighth of what its key group may.
+/// Bytes of events a bucket retains at most: a quarter of what its key group may.
 pub const QUEUE_BYTES_MAX: u64 = 1 << 17;
 /// `distinct` values a bucket remembers at most: 64 KiB.
 pub const DISTINCT_MAX: usize = 4_096;
@@ -142,6 +144,8 @@ pub struct Table {
     voided: Vec<CellId>,
     /// The memory of the wheel's answers.
     due: Vec<CellId>,
+    /// The memory of looking for victims.
+    candidates: Vec<Candidate>,
     watermark_ns: Option<i64>,
     counters: Counters,
 }
@@ -162,6 +166,7 @@ impl Table {
             spare: Spare::default(),
             voided: Vec::new(),
             due: Vec::new(),
+            candidates: Vec::new(),
             watermark_ns: None,
             counters: Counters::default(),
         }

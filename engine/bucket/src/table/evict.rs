@@ -2,10 +2,14 @@
 
 use super::Table;
 use super::cells::CellId;
+use crate::key::key_group;
 use crate::pour::Order;
 
 /// The part of the cap that leaves at once, so that looking for victims is paid once for many.
 const SHARE: usize = 8;
+
+/// Rank, place of the last pour, cell: the order in which keys leave.
+pub(super) type Candidate = (u8, Order, CellId);
 
 impl Table {
     /// Evicts keys of a group that is above its cap. Which ones depends on settled states only.
@@ -26,17 +30,26 @@ impl Table {
         } else {
             u64::MAX
         };
-        let mut candidates: Vec<(u8, Order, CellId)> = totals
-            .members()
-            .iter()
-            .filter(|&&id| self.cells.exists(id))
-            .map(|&id| {
-                let (rank, last) = self.cells.usefulness(id);
-                (rank, last, id)
-            })
-            .collect();
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let members = totals.members().iter();
+        let existing = members.filter(|&&id| self.cells.exists(id)).map(|&id| {
+            let (rank, last) = self.cells.usefulness(id);
+            (rank, last, id)
+        });
+        candidates.extend(existing);
+        self.evict_least(&mut candidates, keys_target, bytes_target);
+        candidates.clear();
+        self.candidates = candidates;
+    }
+
+    /// Evicts the least useful of these keys of one group, until it is down to its targets.
+    fn evict_least(&mut self, candidates: &mut [Candidate], keys_target: usize, bytes_target: u64) {
+        let Some(&(_, _, id)) = candidates.first() else {
+            return;
+        };
+        let group = key_group(self.cells.key(id));
         // No two keys have their last pour at the same place, so the order of cells decides nothing.
-        let mut rest = &mut candidates[..];
+        let mut rest = candidates;
         while !rest.is_empty() {
             // The least useful ones, a share at a time: mostly the first is enough.
             let n = rest.len().div_ceil(SHARE);
