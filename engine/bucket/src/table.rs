@@ -23,6 +23,10 @@
 //! *deferred*: its pours are collected and applied when the watermark passes, which bounds the
 //! work of a hot key in disorder.
 //!
+//! *Memory.* A settled state lies in a cell of 88 bytes when it is an ordinary one ([`record`]), and
+//! what it retains in segments that all buckets share ([`crate::events`]). It is taken out as a plain
+//! value to be changed, unless a pour only counts. [`Table::footprint`] says what is spent on what.
+//!
 //! *Cap.* When a key group holds more keys or bytes than it may, an eighth of the cap leaves: first
 //! keys that had one pour and hide nothing, then the others, longest unused first. Victims are
 //! chosen at a place in the order of pours, so speculation may exceed the cap by what is above the
