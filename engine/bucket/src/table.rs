@@ -39,6 +39,7 @@ pub(crate) mod cells;
 mod evict;
 mod footprint;
 mod held;
+mod index;
 mod lapse;
 mod lists;
 mod origins;

@@ -4,9 +4,8 @@
 //! events in [`Lists`], or the whole state when it is wide. A state is taken out of its cell, changed
 //! as a plain value, and put back; whatever events it names are held by the cell from then on.
 
-use hashbrown::HashTable;
-
 use super::ahead::Ahead;
+use super::index::Index;
 use super::lists::Lists;
 use super::origins::Origins;
 use super::record::{Form, Links, Record, count, pack, read_ids, unpack, write_list};
@@ -53,7 +52,7 @@ impl Group {
 /// All cells.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    index: HashTable<CellId>,
+    index: Index,
     slab: Vec<Cell>,
     free: Vec<CellId>,
     groups: Vec<Group>,
@@ -72,7 +71,7 @@ pub(crate) struct Cells {
 impl Cells {
     pub(crate) fn new() -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::new(),
             slab: Vec::new(),
             free: Vec::new(),
             groups: (0..KEY_GROUPS).map(|_| Group::default()).collect(),
@@ -347,9 +346,7 @@ impl Cells {
     }
 
     pub(crate) fn find(&self, key: Key) -> Option<CellId> {
-        self.index
-            .find(key.hash(), |&id| self.key(id) == key)
-            .copied()
+        self.index.find(key.hash(), |id| self.key(id) == key)
     }
 
     /// Reads the cells of keys that are about to be poured into. The processor overlaps these
@@ -357,11 +354,16 @@ impl Cells {
     pub(crate) fn warm_up(&self, keys: impl Iterator<Item = Key>, rules: &Rules, events: &Events) {
         let mut ids = [0_u32; WARM_UP];
         let mut n = 0;
-        let mut warmth = 0;
-        for id in keys.filter_map(|key| self.find(key)).take(WARM_UP) {
-            warmth ^= self.record(id).warmth();
+        for id in keys
+            .filter_map(|key| self.index.guess(key.hash()))
+            .take(WARM_UP)
+        {
             ids[n] = id.0;
             n += 1;
+        }
+        let mut warmth = 0;
+        for &id in &ids[..n] {
+            warmth ^= self.key(CellId(id)).0[0] ^ self.record(CellId(id)).warmth();
         }
         for &id in &ids[..n] {
             let record = self.record(CellId(id));
@@ -406,9 +408,7 @@ impl Cells {
         let cell = &mut self.slab[id.0 as usize];
         cell.key = key;
         cell.record.links.place = place;
-        let slab = &self.slab;
-        self.index
-            .insert_unique(key.hash(), id, |other| slab[other.0 as usize].key.hash());
+        self.index.insert(key.hash(), id);
         Some(id)
     }
 
@@ -416,9 +416,7 @@ impl Cells {
     pub(crate) fn remove(&mut self, id: CellId) {
         let Cell { key, record } = std::mem::take(&mut self.slab[id.0 as usize]);
         let place = record.links.place;
-        if let Ok(entry) = self.index.find_entry(key.hash(), |&other| other == id) {
-            entry.remove();
-        }
+        self.index.remove(key.hash(), id);
         let members = &mut self.groups[usize::from(key_group(key))].members;
         members.swap_remove(place as usize);
         if let Some(&moved) = members.get(place as usize) {
@@ -444,7 +442,7 @@ impl Cells {
         let wides = self.wides.capacity() * size_of::<State>() + self.free_wides.capacity() * 4;
         let cells = self.slab.capacity() * size_of::<Cell>() + ids * size_of::<CellId>();
         [
-            (cells + self.index.allocation_size()) as u64,
+            (cells + self.index.footprint()) as u64,
             self.lists.footprint(),
             wides as u64,
         ]
