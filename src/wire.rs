@@ -24,9 +24,9 @@ const STOP_LOOK: Duration = Duration::from_millis(50);
 /// Stack of a reader thread; it needs little, and there may be hundreds.
 const READER_STACK: usize = 512 << 10;
 /// Most live buckets unless configured otherwise.
-pub const BUCKETS_MAX: usize = 10_000_000;
-/// Most bytes of retained events unless configured otherwise: 1 GiB.
-pub const EVIDENCE_BYTES_MAX: u64 = 1 << 30;
+pub const BUCKETS_MAX: usize = 1 << 22;
+/// Most bytes of retained events unless configured otherwise: 512 MiB.
+pub const EVIDENCE_BYTES_MAX: u64 = 1 << 29;
 
 /// Opens a source; called on the thread that reads it.
 pub type Open = Box<dyn FnOnce() -> Result<Box<dyn Source>, SourceError> + Send>;

@@ -201,7 +201,7 @@ pub struct ReplayArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 10_000_000,
+        default_value_t = crate::wire::BUCKETS_MAX,
         help_heading = "Resources"
     )]
     pub buckets_max: usize,

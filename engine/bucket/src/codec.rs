@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use crate::events::Events;
 use crate::key::Key;
-use crate::pour::{Evidence, Order, Stamp};
+use crate::pour::{Order, Stamp};
 use crate::queue::Queue;
 use crate::rules::Rules;
 use crate::spec::ScenarioId;
@@ -22,13 +23,22 @@ pub(crate) struct Malformed {
 
 /// A state that was read, and how many of its parts belong to scenarios that are gone.
 #[derive(Debug)]
-pub(crate) struct Restored {
+pub(crate) struct Restored<'a> {
     pub(crate) key: Key,
+    /// The state but for the events of its bucket.
     pub(crate) state: State,
+    /// Those events.
+    pub(crate) queue: Vec<&'a [u8]>,
     pub(crate) n_orphaned: u64,
 }
 
-pub(crate) fn write_state(out: &mut Vec<u8>, key: Key, state: &State, rules: &Rules) {
+pub(crate) fn write_state(
+    out: &mut Vec<u8>,
+    key: Key,
+    state: &State,
+    rules: &Rules,
+    events: &Events,
+) {
     out.extend(key.0.iter().flat_map(|word| word.to_le_bytes()));
     write_order(out, &state.last);
     out.push(state.hits);
@@ -41,11 +51,11 @@ pub(crate) fn write_state(out: &mut Vec<u8>, key: Key, state: &State, rules: &Ru
     }
     out.push(u8::from(state.bucket.is_some()));
     if let Some(bucket) = &state.bucket {
-        write_bucket(out, bucket, rules);
+        write_bucket(out, bucket, rules, events);
     }
 }
 
-fn write_bucket(out: &mut Vec<u8>, bucket: &Bucket, rules: &Rules) {
+fn write_bucket(out: &mut Vec<u8>, bucket: &Bucket, rules: &Rules, events: &Events) {
     write_scenario(out, bucket.scenario, rules);
     out.extend(bucket.total.to_le_bytes());
     out.push(u8::from(bucket.first.is_some()));
@@ -58,7 +68,8 @@ fn write_bucket(out: &mut Vec<u8>, bucket: &Bucket, rules: &Rules) {
     out.extend(bucket.touched_ns.to_le_bytes());
     out.extend(bucket.digest.to_le_bytes());
     write_len(out, bucket.queue.len());
-    for event in bucket.queue.iter() {
+    for &id in bucket.queue.ids() {
+        let event = events.bytes(id);
         write_len(out, event.len());
         out.extend_from_slice(event);
     }
@@ -175,7 +186,7 @@ impl<'a> Reader<'a> {
         Ok(rules.find(scenario, fingerprint))
     }
 
-    pub(crate) fn state(&mut self, rules: &Rules) -> Result<Restored, Malformed> {
+    pub(crate) fn state(&mut self, rules: &Rules) -> Result<Restored<'a>, Malformed> {
         let key = Key([self.u64()?, self.u64()?]);
         let mut n_orphaned = 0;
         let mut state = State {
@@ -200,18 +211,24 @@ impl<'a> Reader<'a> {
                 None => n_orphaned += 1,
             }
         }
+        let mut queue = Vec::new();
         if self.flag()? {
-            state.bucket = self.bucket(rules)?;
+            state.bucket = self.bucket(rules, &mut queue)?;
             n_orphaned += u64::from(state.bucket.is_none());
         }
         Ok(Restored {
             key,
             state,
+            queue,
             n_orphaned,
         })
     }
 
-    fn bucket(&mut self, rules: &Rules) -> Result<Option<Bucket>, Malformed> {
+    fn bucket(
+        &mut self,
+        rules: &Rules,
+        queue: &mut Vec<&'a [u8]>,
+    ) -> Result<Option<Bucket>, Malformed> {
         let scenario = self.scenario(rules)?;
         let total = self.u32()?;
         let first = match self.flag()? {
@@ -228,11 +245,9 @@ impl<'a> Reader<'a> {
         }
         let touched_ns = self.i64()?;
         let digest = self.u64()?;
-        let mut queue = Queue::default();
         for _ in 0..self.u32()? {
             let len = self.u32()?;
-            let event = self.take(usize::try_from(len).unwrap_or(usize::MAX))?;
-            queue.push(Evidence::from(event), usize::MAX, u64::MAX);
+            queue.push(self.take(usize::try_from(len).unwrap_or(usize::MAX))?);
         }
         let mut memory = Memory::default();
         for _ in 0..self.u32()? {
@@ -254,7 +269,7 @@ impl<'a> Reader<'a> {
             debt_ns,
             touched_ns,
             digest,
-            queue,
+            queue: Queue::default(),
             memory,
         }))
     }

@@ -5,9 +5,10 @@
 //! in: with speculation a question is asked again when a pour is redone, and once more when it
 //! becomes final.
 
+use crate::events::{EventId, Events};
 use crate::key::Key;
 use crate::overflow::Overflow;
-use crate::pour::{Evidence, Stamp};
+use crate::pour::Stamp;
 use crate::spec::ScenarioId;
 use crate::state::{Bucket, First};
 
@@ -32,14 +33,16 @@ pub struct BucketView<'a> {
     /// The scenario whose expression is asked: the one that created the bucket.
     pub scenario: ScenarioId,
     bucket: &'a Bucket,
+    events: &'a Events,
 }
 
 impl<'a> BucketView<'a> {
-    pub(crate) fn new(key: Key, bucket: &'a Bucket) -> Self {
+    pub(crate) fn new(key: Key, bucket: &'a Bucket, events: &'a Events) -> Self {
         Self {
             key,
             scenario: bucket.scenario,
             bucket,
+            events,
         }
     }
 
@@ -62,8 +65,10 @@ impl<'a> BucketView<'a> {
     }
 
     /// Retained events, oldest first, with the one just poured.
-    pub fn queue(&self) -> impl ExactSizeIterator<Item = &'a Evidence> + DoubleEndedIterator {
-        self.bucket.queue.iter()
+    pub fn queue(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
+        let events = self.events;
+        let ids = self.bucket.queue.ids().iter();
+        ids.map(move |&id: &EventId| events.bytes(id))
     }
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use overspill_bucket::{
-//!     Key, Kind, NoExpressions, Order, Payload, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
+//!     Key, Kind, NoExpressions, Order, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
 //! };
 //!
 //! let leaky = Spec { capacity: 1, leak_ns: 10_000_000_000, ..Spec::new(Kind::Leaky) };
@@ -25,7 +25,7 @@
 //!         distinct: None,
 //!         cancel: false,
 //!     };
-//!     table.pour(pour, &Payload::new(b"event"), &mut NoExpressions, &mut changes);
+//!     table.pour(pour, b"event", &mut NoExpressions, &mut changes);
 //! }
 //! assert_eq!(changes.len(), 1);
 //! assert_eq!(changes[0].overflow.total, 2);
@@ -43,6 +43,7 @@
 
 mod codec;
 mod counters;
+mod events;
 mod judge;
 mod key;
 mod overflow;
@@ -56,10 +57,10 @@ mod table;
 pub use counters::Counters;
 pub use judge::{BucketView, Judge, NoExpressions};
 pub use key::{KEY_GROUPS, Key, group_owner, key_group, owner};
-pub use overflow::{Change, Overflow};
-pub use pour::{Evidence, Order, Payload, Pour, Stamp};
+pub use overflow::{Change, Kept, Overflow};
+pub use pour::{Order, Pour, Stamp};
 pub use spec::{Bayes, BayesCondition, Kind, ScenarioId, Spec};
 pub use table::{
-    BYTES_PER_GROUP_MAX, DEFER_AFTER, DISTINCT_MAX, KEYS_PER_GROUP_MAX, QUEUE_BYTES_MAX,
+    BYTES_PER_GROUP_MAX, DEFER_AFTER, DISTINCT_MAX, Footprint, KEYS_PER_GROUP_MAX, QUEUE_BYTES_MAX,
     QUEUE_LEN_MAX, SnapshotError, Table, TableConfig,
 };

@@ -1,17 +1,11 @@
 //! One event on its way into one bucket.
 //!
 //! A pour has two times (`docs/adr/0007-line-order-and-event-time.md`). Its [`Order`] says when it
-//! is processed; its [`Stamp`], the event's own time, is what buckets calculate with. What the
-//! bucket keeps of the event is [`Evidence`], bytes that this crate never looks into.
-
-use std::cell::OnceCell;
-use std::sync::Arc;
+//! is processed; its [`Stamp`], the event's own time, is what buckets calculate with. What a bucket
+//! keeps of the event is its *evidence*, bytes that this crate never looks into.
 
 use crate::key::Key;
 use crate::spec::ScenarioId;
-
-/// What a bucket keeps of an event: opaque bytes, shared by all that hold them.
-pub type Evidence = Arc<[u8]>;
 
 /// Place of a pour in the total order of processing. No two pours have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -58,46 +52,4 @@ pub struct Pour {
     pub distinct: Option<[u64; 2]>,
     /// `cancel_on` was true.
     pub cancel: bool,
-}
-
-/// The evidence of an event that is being poured: borrowed until somebody keeps it.
-///
-/// Use one payload for all pours of one event: then all buckets that keep the event share one
-/// allocation, and none is made when no bucket keeps it.
-#[derive(Debug)]
-pub struct Payload<'a> {
-    bytes: &'a [u8],
-    shared: OnceCell<Evidence>,
-}
-
-impl<'a> Payload<'a> {
-    /// A payload in somebody's buffer.
-    #[must_use]
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            shared: OnceCell::new(),
-        }
-    }
-
-    /// A payload that is evidence already.
-    #[must_use]
-    pub fn of(evidence: &'a Evidence) -> Self {
-        Self {
-            bytes: evidence,
-            shared: OnceCell::from(Arc::clone(evidence)),
-        }
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// The bytes, to keep.
-    #[must_use]
-    pub fn share(&self) -> Evidence {
-        Arc::clone(self.shared.get_or_init(|| Evidence::from(self.bytes)))
-    }
 }

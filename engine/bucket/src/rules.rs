@@ -30,13 +30,15 @@ mod rule;
 
 use std::sync::Arc;
 
+pub(crate) use rule::Plain;
 use rule::Rule;
 
 use crate::counters::Effects;
+use crate::events::{EventId, Events};
 use crate::judge::Judge;
 use crate::key::Key;
-use crate::overflow::{Counted, Overflow, identity};
-use crate::pour::{Order, Payload, Pour, Stamp};
+use crate::overflow::{Counted, Kept, Overflow, identity};
+use crate::pour::{Order, Pour, Stamp};
 use crate::queue::Queue;
 use crate::spec::{Kind, ScenarioId, Spec};
 use crate::state::{Bucket, First, Hole, Seen, State, turn};
@@ -57,6 +59,7 @@ pub(crate) struct Rules {
     /// Sorted, to find scenarios again that were renumbered.
     fingerprints: Vec<(u64, ScenarioId)>,
     limits: Limits,
+    has_timers: bool,
 }
 
 /// What a step did.
@@ -68,6 +71,20 @@ pub(crate) struct Step {
     pub(crate) fired_effects: Effects,
     /// The overflow that the pour itself caused.
     pub(crate) own: Option<Arc<Overflow>>,
+}
+
+/// A pour with its event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Poured<'a> {
+    pub(crate) pour: &'a Pour,
+    pub(crate) event: EventId,
+    pub(crate) events: &'a Events,
+}
+
+impl<'a> Poured<'a> {
+    fn bytes(&self) -> &'a [u8] {
+        self.events.bytes(self.event)
+    }
 }
 
 /// Who overflows, and when by either time.
@@ -87,10 +104,16 @@ impl Rules {
             .collect();
         fingerprints.sort_unstable();
         Self {
+            has_timers: specs.iter().any(Spec::is_timed),
             rules,
             fingerprints,
             limits,
         }
+    }
+
+    /// Whether there is any scenario whose buckets overflow by themselves.
+    pub(crate) fn has_timers(&self) -> bool {
+        self.has_timers
     }
 
     pub(crate) fn knows(&self, scenario: ScenarioId) -> bool {
@@ -120,22 +143,32 @@ impl Rules {
         &self.rules[scenario.0 as usize]
     }
 
+    /// How many events a bucket of this scenario retains.
+    pub(crate) fn retained(&self, scenario: ScenarioId) -> usize {
+        self.rule(scenario).retained
+    }
+
+    /// The numbers of a scenario that has nothing but a limiter.
+    pub(crate) fn plain(&self, scenario: ScenarioId) -> Option<&Plain> {
+        self.rule(scenario).plain.as_ref()
+    }
+
     /// Applies one pour.
     pub(crate) fn step<J: Judge + ?Sized>(
         &self,
         key: Key,
         state: &mut State,
-        pour: &Pour,
-        payload: &Payload<'_>,
+        poured: Poured<'_>,
         judge: &mut J,
     ) -> Step {
+        let Poured { pour, events, .. } = poured;
         let mut step = Step::default();
         if state.exists() && pour.order <= state.last {
             step.effects.add(Effects::REPEATED);
             return step;
         }
         step.effects.add(Effects::POURED);
-        let spare = self.age(key, state, pour, judge, &mut step);
+        let spare = self.age(key, state, poured, judge, &mut step);
         let eff_ns = pour.order.eff_ns;
         state.last = pour.order;
         state.hits = state.hits.saturating_add(1).min(2);
@@ -143,7 +176,7 @@ impl Rules {
         if state.bucket.is_none() {
             step.effects.add(Effects::CREATED);
             if self.rule(pour.scenario).spec.kind == Kind::Trigger {
-                step.own = self.trigger(key, state, pour, payload, judge, &mut step.effects);
+                step.own = self.trigger(key, state, poured, judge, &mut step.effects);
                 return step;
             }
         }
@@ -158,8 +191,8 @@ impl Rules {
             return step;
         }
         bucket.touched_ns = eff_ns;
-        let overflow = rule.fill(bucket, pour, payload, &mut step.effects);
-        let overflow = overflow.or_else(|| rule.after_pour(key, bucket, payload, judge));
+        let overflow = rule.fill(bucket, poured, &mut step.effects);
+        let overflow = overflow.or_else(|| rule.after_pour(key, bucket, poured, judge));
         let Some(at) = overflow else {
             state.keep(self.forget_after(rule, eff_ns));
             return step;
@@ -172,7 +205,7 @@ impl Rules {
             at,
             eff_ns,
         };
-        let build = || self.spill(bucket, key, at, pour.order);
+        let build = || self.spill(bucket, key, at, pour.order, events);
         step.own = self.release(state, &moment, judge, &mut step.effects, build);
         step
     }
@@ -182,6 +215,7 @@ impl Rules {
         &self,
         key: Key,
         state: &mut State,
+        events: &Events,
         judge: &mut J,
     ) -> (Option<Arc<Overflow>>, Effects) {
         let mut effects = Effects::default();
@@ -204,7 +238,7 @@ impl Rules {
             at,
             eff_ns,
         };
-        let build = || self.spill(bucket, key, at, Order { eff_ns, ..place });
+        let build = || self.spill(bucket, key, at, Order { eff_ns, ..place }, events);
         let overflow = self.release(state, &moment, judge, &mut effects, build);
         (overflow, effects)
     }
@@ -219,7 +253,12 @@ impl Rules {
         (deadline_ns <= self.forget_after(rule, bucket.touched_ns)).then_some(deadline_ns)
     }
 
-    /// The last effective time at which a bucket that was touched then can still be alive.
+    /// The last effective time at which a bucket of this scenario that was touched then can still
+    /// be alive.
+    pub(crate) fn alive_until(&self, scenario: ScenarioId, touched_ns: i64) -> i64 {
+        self.forget_after(self.rule(scenario), touched_ns)
+    }
+
     fn forget_after(&self, rule: &Rule, touched_ns: i64) -> i64 {
         touched_ns
             .saturating_add(rule.span_ns.max(0))
@@ -232,7 +271,7 @@ impl Rules {
         &self,
         key: Key,
         state: &mut State,
-        pour: &Pour,
+        Poured { pour, events, .. }: Poured<'_>,
         judge: &mut J,
         step: &mut Step,
     ) -> Queue {
@@ -242,7 +281,7 @@ impl Rules {
                 .deadline(bucket)
                 .is_some_and(|deadline_ns| deadline_ns < eff_ns)
         {
-            (step.fired, step.fired_effects) = self.fire(key, state, judge);
+            (step.fired, step.fired_effects) = self.fire(key, state, events, judge);
         }
         let is_over = state
             .bucket
@@ -294,11 +333,15 @@ impl Rules {
         &self,
         key: Key,
         state: &mut State,
-        pour: &Pour,
-        payload: &Payload<'_>,
+        poured: Poured<'_>,
         judge: &mut J,
         effects: &mut Effects,
     ) -> Option<Arc<Overflow>> {
+        let Poured {
+            pour,
+            event,
+            events,
+        } = poured;
         let order = pour.order;
         let at = pour.time.unwrap_or(Stamp {
             ns: order.eff_ns,
@@ -312,8 +355,8 @@ impl Rules {
         self.release(state, &moment, judge, effects, || {
             let mut bucket = Bucket::new(pour, Queue::default());
             bucket.count(at, order);
-            bucket.queue.push(payload.share(), 1, u64::MAX);
-            self.spill(bucket, key, at, order)
+            bucket.queue.push(event, 1, u64::MAX, events);
+            self.spill(bucket, key, at, order, events)
         })
     }
 
@@ -351,7 +394,14 @@ impl Rules {
         Some(Arc::new(overflow))
     }
 
-    fn spill(&self, bucket: Bucket, key: Key, at: Stamp, order: Order) -> Overflow {
+    fn spill(
+        &self,
+        bucket: Bucket,
+        key: Key,
+        at: Stamp,
+        order: Order,
+        events: &Events,
+    ) -> Overflow {
         let first = bucket.first.unwrap_or(First { stamp: at, order });
         let counted = Counted {
             fingerprint: self.fingerprint(bucket.scenario),
@@ -370,7 +420,7 @@ impl Rules {
             first_order: first.order,
             order,
             identity: identity(key, &counted),
-            queue: bucket.queue.into_vec(),
+            queue: Kept::of(&bucket.queue, events),
         }
     }
 

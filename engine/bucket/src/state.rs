@@ -66,16 +66,6 @@ impl State {
         u8::from(!self.holes.is_empty() || (self.hits > 1 && self.bucket.is_some()))
     }
 
-    /// A copy to go on from, which shares what it can.
-    pub(crate) fn fork(&mut self) -> Self {
-        let queue = self.bucket.as_mut().map(|bucket| bucket.queue.fork());
-        let mut copy = self.clone();
-        if let (Some(bucket), Some(queue)) = (&mut copy.bucket, queue) {
-            bucket.queue = queue;
-        }
-        copy
-    }
-
     pub(crate) fn size(&self) -> Size {
         let queue = self.bucket.as_ref().map(|bucket| &bucket.queue);
         Size {
@@ -159,16 +149,6 @@ impl Bucket {
             queue,
             memory: None,
         }
-    }
-
-    /// Reads what a pour reads, for nothing but the cache's sake.
-    pub(crate) fn warm_up(&self) -> u64 {
-        let latest = self
-            .queue
-            .iter()
-            .next_back()
-            .map_or(0, |event| event.len() as u64);
-        self.digest ^ latest
     }
 
     /// Counts an event.

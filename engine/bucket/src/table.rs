@@ -23,6 +23,10 @@
 //! *deferred*: its pours are collected and applied when the watermark passes, which bounds the
 //! work of a hot key in disorder.
 //!
+//! *Memory.* A settled state lies in a cell of 88 bytes when it is an ordinary one ([`record`]), and
+//! what it retains in segments that all buckets share ([`crate::events`]). It is taken out as a plain
+//! value to be changed, unless a pour only counts. [`Table::footprint`] says what is spent on what.
+//!
 //! *Cap.* When a key group holds more keys or bytes than it may, an eighth of the cap leaves: first
 //! keys that had one pour and hide nothing, then the others, longest unused first. Victims are
 //! chosen at a place in the order of pours, so speculation may exceed the cap by what is above the
@@ -33,8 +37,13 @@
 pub(crate) mod ahead;
 pub(crate) mod cells;
 mod evict;
+mod footprint;
 mod held;
+mod index;
 mod lapse;
+mod lists;
+mod origins;
+mod record;
 mod settle;
 mod snapshot;
 mod speculate;
@@ -43,28 +52,32 @@ mod wheel;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use footprint::Footprint;
 pub use snapshot::SnapshotError;
 
 use crate::counters::Counters;
+use crate::events::Events;
 use crate::judge::Judge;
 use crate::key::{Key, key_group};
 use crate::overflow::Change;
-use crate::pour::{Payload, Pour};
+use crate::pour::Pour;
 use crate::rules::{Limits, Rules};
 use crate::spec::Spec;
 use crate::state::turn;
 use ahead::{Register, Spare};
 use cells::{CellId, Cells};
+use evict::Candidate;
 use held::Held;
 use wheel::Wheel;
 
-/// Keys of a key group: 4 million in all groups, about 1.5 GB of states without their events.
+/// Keys of a key group: 4 million in all groups, about half a gigabyte without their events.
 pub const KEYS_PER_GROUP_MAX: usize = 4_096;
-/// Bytes of retained events of a key group: 1 GiB in all groups.
-pub const BYTES_PER_GROUP_MAX: u64 = 1 << 20;
+/// Bytes of retained events of a key group, counted for each bucket that retains them: 512 MiB in all
+/// groups.
+pub const BYTES_PER_GROUP_MAX: u64 = 1 << 19;
 /// Events a bucket retains at most: bounds what a `condition` looks at for every pour.
 pub const QUEUE_LEN_MAX: usize = 1_024;
-/// Bytes of events a bucket retains at most: an eighth of what its key group may.
+/// Bytes of events a bucket retains at most: a quarter of what its key group may.
 pub const QUEUE_BYTES_MAX: u64 = 1 << 17;
 /// `distinct` values a bucket remembers at most: 64 KiB.
 pub const DISTINCT_MAX: usize = 4_096;
@@ -125,6 +138,7 @@ pub struct Table {
     rules: Rules,
     config: TableConfig,
     cells: Cells,
+    events: Events,
     wheel: Wheel,
     /// Deadlines of settled timed buckets.
     timers: BTreeSet<(i64, Key)>,
@@ -133,6 +147,10 @@ pub struct Table {
     spare: Spare,
     /// Cells whose settled state was changed under the pours ahead of it.
     voided: Vec<CellId>,
+    /// The memory of the wheel's answers.
+    due: Vec<CellId>,
+    /// The memory of looking for victims.
+    candidates: Vec<Candidate>,
     watermark_ns: Option<i64>,
     counters: Counters,
 }
@@ -145,12 +163,15 @@ impl Table {
             rules: Rules::new(specs, limits(&config)),
             config,
             cells: Cells::new(),
+            events: Events::default(),
             wheel: Wheel::new(),
             timers: BTreeSet::new(),
             held: Held::default(),
             register: Register::default(),
             spare: Spare::default(),
             voided: Vec::new(),
+            due: Vec::new(),
+            candidates: Vec::new(),
             watermark_ns: None,
             counters: Counters::default(),
         }
@@ -162,11 +183,12 @@ impl Table {
         self.rules = Rules::new(specs, limits(&self.config));
     }
 
-    /// Hands over a pour. Use one payload for all pours of an event.
+    /// Hands over a pour and what a bucket keeps of its event. Pours of one event that come one
+    /// after the other share these bytes.
     pub fn pour<J: Judge + ?Sized>(
         &mut self,
         pour: Pour,
-        evidence: &Payload<'_>,
+        evidence: &[u8],
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
@@ -180,7 +202,8 @@ impl Table {
         } else if self.config.speculative {
             self.speculate(pour, evidence, judge, out);
         } else {
-            self.held.push(pour, evidence);
+            let event = self.events.share(pour.order, evidence);
+            self.held.push(pour, event);
         }
     }
 
@@ -220,6 +243,11 @@ impl Table {
         self.settle(i64::MAX, judge, out);
         self.fire_upto(end_eff_ns, judge, out);
         self.forget(turn(end_eff_ns.saturating_add(1)));
+        debug_assert_eq!(
+            self.events.n_held(),
+            self.counters.kept_events,
+            "every event is held by the buckets that retain it, and by nobody else"
+        );
     }
 
     /// The watermark; `None` before the first [`Table::advance`].

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use overspill_bucket::{
-    Change, KEY_GROUPS, Key, Order, Payload, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
+    Change, KEY_GROUPS, Key, Order, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
 };
 
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
@@ -51,16 +51,10 @@ impl BucketWorker {
     /// Pours a batch; what changed at once is in the result, to be drained.
     pub(crate) fn pour(&mut self, batch: &PourBatch) -> &mut Vec<Change> {
         self.changes.clear();
-        let mut last: Option<((u32, u32), Payload<'_>)> = None;
         for head in batch.heads() {
-            let place = (head.start, head.len);
-            let payload = match last.take() {
-                Some((at, payload)) if at == place => payload,
-                _ => Payload::new(batch.payload(head)),
-            };
+            let payload = batch.payload(head);
             self.table
-                .pour(pour(head), &payload, &mut self.judge, &mut self.changes);
-            last = Some((place, payload));
+                .pour(pour(head), payload, &mut self.judge, &mut self.changes);
         }
         &mut self.changes
     }

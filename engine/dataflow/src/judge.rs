@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use overspill_bucket::{BucketView, Evidence, Judge, Overflow, Stamp};
+use overspill_bucket::{BucketView, Judge, Overflow, Stamp};
 use overspill_decision::{AlertBuilder, mapkey};
 use overspill_event::Event;
 use overspill_expr::{
@@ -22,8 +22,8 @@ const EVENTS_MAX: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct PlanJudge {
     plan: Arc<Plan>,
-    /// Events by the address of their evidence, which is held so that the address stays theirs.
-    events: rustc_hash::FxHashMap<usize, (Evidence, Arc<Event>)>,
+    /// Events by what buckets keep of them.
+    events: rustc_hash::FxHashMap<Box<[u8]>, Arc<Event>>,
     /// Expressions that raised an error, or gave no boolean.
     pub(crate) n_errors: u64,
 }
@@ -37,17 +37,15 @@ impl PlanJudge {
         }
     }
 
-    fn event(&mut self, evidence: &Evidence) -> Option<Arc<Event>> {
-        let address = evidence.as_ptr().addr();
-        if let Some((_, event)) = self.events.get(&address) {
+    fn event(&mut self, kept: &[u8]) -> Option<Arc<Event>> {
+        if let Some(event) = self.events.get(kept) {
             return Some(Arc::clone(event));
         }
-        let event = Arc::new(decode(&self.plan, evidence)?);
+        let event = Arc::new(decode(&self.plan, kept)?);
         if self.events.len() >= EVENTS_MAX {
             self.events.clear();
         }
-        self.events
-            .insert(address, (Arc::clone(evidence), Arc::clone(&event)));
+        self.events.insert(kept.into(), Arc::clone(&event));
         Some(event)
     }
 
@@ -56,7 +54,7 @@ impl PlanJudge {
         &mut self,
         scenario: &ScenarioPlan,
         view: Option<LeakyView>,
-        queue: &mut dyn Iterator<Item = &Evidence>,
+        queue: &mut dyn Iterator<Item = &[u8]>,
     ) -> (Value, Value) {
         let events: Vec<Arc<Event>> = queue.filter_map(|kept| self.event(kept)).collect();
         let limit = scenario

@@ -5,7 +5,7 @@
 //! overflow whole. Slots are written by number; a schema
 //! only ever grows ([`crate::SchemaBuilder::continuing`]), so older bytes stay readable.
 //!
-//! Layout, little endian: header, then `count` times (tag, length, bytes). Decoding hostile bytes
+//! Layout, little endian: header, then pieces of (tag, name, length, bytes) up to the end. Decoding hostile bytes
 //! gives an error, never a panic.
 
 use std::sync::Arc;
@@ -64,6 +64,8 @@ const TAG_EXTRA: u8 = 1;
 const TAG_TEXT: u8 = 2;
 const TAG_TREE: u8 = 3;
 const TAG_OVERFLOW: u8 = 4;
+/// A slot whose value has less than 256 bytes, as most have: its length is one byte.
+const TAG_SHORT_SLOT: u8 = 5;
 /// A document of the deepest JSON is a member of the event's map, and its innermost value is one
 /// level below its innermost array.
 const TREE_DEPTH_MAX: usize = DEPTH_MAX + 1;
@@ -98,9 +100,7 @@ impl Event {
                 || (keep.line && map == FieldMap::Labels)
                 || keep.slots.binary_search(&slot).is_ok();
             if wanted {
-                out.push(TAG_SLOT);
-                out.extend_from_slice(&slot.0.to_le_bytes());
-                encode_bytes(self.text_of(slot), out);
+                encode_slot(slot, self.text_of(slot), out);
             }
         }
         for (map, name, value) in self.extras() {
@@ -163,6 +163,11 @@ impl Event {
                     let slot = Slot(u16::from_le_bytes(reader.array()?));
                     event.set(slot, reader.slice()?);
                 }
+                TAG_SHORT_SLOT => {
+                    let slot = Slot(u16::from_le_bytes(reader.array()?));
+                    let len = usize::from(reader.byte()?);
+                    event.set(slot, reader.take(len)?);
+                }
                 TAG_EXTRA => {
                     let map = reader.map_tag()?;
                     let name = reader.slice()?;
@@ -186,6 +191,23 @@ impl Event {
             }
         }
         Ok(event)
+    }
+}
+
+fn encode_slot(slot: Slot, value: &[u8], out: &mut Vec<u8>) {
+    let len = u8::try_from(value.len());
+    out.push(if len.is_ok() {
+        TAG_SHORT_SLOT
+    } else {
+        TAG_SLOT
+    });
+    out.extend_from_slice(&slot.0.to_le_bytes());
+    match len {
+        Ok(len) => {
+            out.push(len);
+            out.extend_from_slice(value);
+        }
+        Err(_) => encode_bytes(value, out),
     }
 }
 

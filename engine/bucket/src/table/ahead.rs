@@ -4,14 +4,18 @@
 //! them emitted, and the state after them. States before a pour are kept at every
 //! [`CHECKPOINT`]th only: rewinding replays at most that many pours more, and pours that arrive in
 //! order clone no state.
+//!
+//! Events are held by the entries and by the settled state. The states here name only such events:
+//! what they retain was retained by the settled state or came with an entry.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::cells::CellId;
 use crate::counters::Effects;
+use crate::events::EventId;
 use crate::overflow::{Change, Overflow};
-use crate::pour::{Evidence, Order, Pour};
+use crate::pour::{Order, Pour};
 use crate::rules::Step;
 use crate::spec::ScenarioId;
 use crate::state::State;
@@ -23,7 +27,8 @@ pub(crate) const CHECKPOINT: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) pour: Pour,
-    pub(crate) evidence: Evidence,
+    /// Held until the pour is settled.
+    pub(crate) event: EventId,
     /// The state before, at a checkpoint. The first entry's is not used: it is the settled state.
     pub(crate) before: Option<Box<State>>,
     pub(crate) effects: Effects,
@@ -33,10 +38,10 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(pour: Pour, evidence: Evidence) -> Self {
+    pub(crate) fn new(pour: Pour, event: EventId) -> Self {
         Self {
             pour,
-            evidence,
+            event,
             before: None,
             effects: Effects::default(),
             fired_effects: Effects::default(),
@@ -86,8 +91,8 @@ pub(crate) struct Ahead {
 
 impl Ahead {
     /// Nothing ahead of a settled state yet.
-    fn start(&mut self, settled: &mut State) {
-        self.now = settled.fork();
+    fn start(&mut self, settled: State) {
+        self.now = settled;
         self.is_deferred = false;
         self.is_unsorted = false;
         self.is_void = false;
@@ -167,7 +172,7 @@ const SPARE_MAX: usize = 4_096;
 const SPARE_ENTRIES_MAX: usize = 64;
 
 impl Spare {
-    pub(crate) fn start(&mut self, settled: &mut State) -> Box<Ahead> {
+    pub(crate) fn start(&mut self, settled: State) -> Box<Ahead> {
         let mut ahead = self.spare.pop().unwrap_or_default();
         ahead.start(settled);
         ahead

@@ -2,10 +2,14 @@
 
 use super::Table;
 use super::cells::CellId;
+use crate::key::key_group;
 use crate::pour::Order;
 
 /// The part of the cap that leaves at once, so that looking for victims is paid once for many.
 const SHARE: usize = 8;
+
+/// Rank, place of the last pour, cell: the order in which keys leave.
+pub(super) type Candidate = (u8, Order, CellId);
 
 impl Table {
     /// Evicts keys of a group that is above its cap. Which ones depends on settled states only.
@@ -26,28 +30,48 @@ impl Table {
         } else {
             u64::MAX
         };
-        let mut candidates: Vec<(u8, Order, CellId)> = totals
-            .members()
-            .iter()
-            .map(|&id| (id, &self.cells.get(id).state))
-            .filter(|(_, state)| state.exists())
-            .map(|(id, state)| (state.rank(), state.last, id))
-            .collect();
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let members = totals.members().iter();
+        let existing = members.filter(|&&id| self.cells.exists(id)).map(|&id| {
+            let (rank, last) = self.cells.usefulness(id);
+            (rank, last, id)
+        });
+        candidates.extend(existing);
+        self.evict_least(&mut candidates, keys_target, bytes_target);
+        candidates.clear();
+        self.candidates = candidates;
+    }
+
+    /// Evicts the least useful of these keys of one group, until it is down to its targets.
+    fn evict_least(&mut self, candidates: &mut [Candidate], keys_target: usize, bytes_target: u64) {
+        let Some(&(_, _, id)) = candidates.first() else {
+            return;
+        };
+        let group = key_group(self.cells.key(id));
         // No two keys have their last pour at the same place, so the order of cells decides nothing.
-        candidates.sort_unstable();
-        for (_, _, id) in candidates {
-            let totals = self.cells.group(group);
-            if totals.n_settled <= keys_target && totals.settled_bytes <= bytes_target {
-                break;
+        let mut rest = candidates;
+        while !rest.is_empty() {
+            // The least useful ones, a share at a time: mostly the first is enough.
+            let n = rest.len().div_ceil(SHARE);
+            if n < rest.len() {
+                rest.select_nth_unstable(n);
             }
-            self.evict(id);
+            let (least, others) = rest.split_at_mut(n);
+            least.sort_unstable();
+            for &(_, _, id) in &*least {
+                let totals = self.cells.group(group);
+                if totals.n_settled <= keys_target && totals.settled_bytes <= bytes_target {
+                    return;
+                }
+                self.evict(id);
+            }
+            rest = others;
         }
     }
 
     fn evict(&mut self, id: CellId) {
-        let cell = self.cells.get_mut(id);
-        let is_loss = cell.state.bucket.is_some() || !cell.state.holes.is_empty();
-        if let Some(ahead) = &mut cell.ahead {
+        let is_loss = self.cells.is_of_use(id);
+        if let Some(ahead) = self.cells.ahead_mut(id) {
             ahead.is_void = true;
             self.voided.push(id);
         }

@@ -1,24 +1,24 @@
 //! Replay's waiting room: pours above the watermark, in slots of effective time.
 //!
-//! Evidence is copied into one buffer a slot, so holding a pour allocates nothing. A slot that
+//! A pour that waits holds its event, which is where it will stay if a bucket retains it. A slot that
 //! filled in order is not sorted again.
 
 use std::collections::BTreeMap;
 
-use crate::pour::{Payload, Pour};
+use crate::events::EventId;
+use crate::pour::Pour;
 
 /// Length of a slot: a tick of the dataflow, whose watermarks then always end a slot.
 const SLOT_NS: i64 = 10_000_000;
-/// Emptied slots kept for their memory, and the most memory one may keep.
+/// Emptied slots kept for their memory, and the most pours one may have room for.
 const SPARE_MAX: usize = 16;
-const SPARE_BYTES_MAX: usize = 1 << 20;
+const SPARE_POURS_MAX: usize = 1 << 14;
 
-/// A pour and where its evidence lies in its slot.
+/// A pour and its event.
 #[derive(Debug)]
 pub(crate) struct HeldPour {
     pub(crate) pour: Pour,
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    pub(crate) event: EventId,
 }
 
 /// Pours of one stretch of time.
@@ -26,28 +26,14 @@ pub(crate) struct HeldPour {
 pub(crate) struct Slot {
     number: i64,
     pours: Vec<HeldPour>,
-    bytes: Vec<u8>,
     is_unsorted: bool,
 }
 
 impl Slot {
-    fn push(&mut self, pour: Pour, payload: &Payload<'_>) {
-        let bytes = payload.bytes();
+    fn push(&mut self, pour: Pour, event: EventId) {
         let last = self.pours.last();
         self.is_unsorted |= last.is_some_and(|last| last.pour.order >= pour.order);
-        // Scenarios that match one event pour one after the other, mostly with equal evidence.
-        let twin = last.filter(|last| {
-            last.pour.order.is_same_event(&pour.order) && self.bytes[last.start..last.end] == *bytes
-        });
-        let (start, end) = match twin {
-            Some(twin) => (twin.start, twin.end),
-            None => {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(bytes);
-                (start, self.bytes.len())
-            }
-        };
-        self.pours.push(HeldPour { pour, start, end });
+        self.pours.push(HeldPour { pour, event });
     }
 
     /// Sorts the pours; answers how many are at or below this effective time.
@@ -62,11 +48,6 @@ impl Slot {
     /// The first pours.
     pub(crate) fn first(&self, n: usize) -> &[HeldPour] {
         &self.pours[..n]
-    }
-
-    /// The evidence of a pour of this slot.
-    pub(crate) fn evidence(&self, held: &HeldPour) -> &[u8] {
-        &self.bytes[held.start..held.end]
     }
 }
 
@@ -83,14 +64,22 @@ impl Held {
         self.len
     }
 
-    pub(crate) fn push(&mut self, pour: Pour, payload: &Payload<'_>) {
+    /// Bytes of memory.
+    pub(crate) fn footprint(&self) -> u64 {
+        let slots = self.slots.values().chain(&self.spare);
+        let room: usize = slots.map(|slot| slot.pours.capacity()).sum();
+        (room * size_of::<HeldPour>()) as u64
+    }
+
+    /// Takes a pour whose event is held for it.
+    pub(crate) fn push(&mut self, pour: Pour, event: EventId) {
         let number = pour.order.eff_ns.div_euclid(SLOT_NS);
         let Self { slots, spare, len } = self;
         let slot = slots.entry(number).or_insert_with(|| Slot {
             number,
             ..spare.pop().unwrap_or_default()
         });
-        slot.push(pour, payload);
+        slot.push(pour, event);
         *len += 1;
     }
 
@@ -108,9 +97,8 @@ impl Held {
             self.slots.insert(slot.number, slot);
             return true;
         }
-        if self.spare.len() < SPARE_MAX && slot.bytes.capacity() <= SPARE_BYTES_MAX {
+        if self.spare.len() < SPARE_MAX && slot.pours.capacity() <= SPARE_POURS_MAX {
             slot.pours.clear();
-            slot.bytes.clear();
             self.spare.push(slot);
         }
         false

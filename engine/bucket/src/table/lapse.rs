@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Table;
-use super::cells::{Cell, CellId};
-use super::wheel::Due;
+use super::cells::CellId;
+use super::wheel::Wheel;
 use crate::judge::Judge;
 use crate::key::{Key, key_group};
 use crate::overflow::Change;
@@ -38,83 +38,86 @@ impl Table {
             let Some(id) = self.cells.find(key) else {
                 continue;
             };
-            let Cell {
-                state,
-                ahead,
-                timer_ns,
-                ..
-            } = self.cells.get_mut(id);
-            *timer_ns = None;
-            let size = state.size();
-            let (fired, effects) = self.rules.fire(key, state, judge);
-            let is_emitted = ahead
-                .as_mut()
-                .is_some_and(|ahead| ahead.settle_fired(fired.as_deref()));
+            let size = self.cells.size(id);
+            let mut state = self.cells.take(id, &self.rules);
+            let (fired, effects) = self.rules.fire(key, &mut state, &self.events, judge);
+            let ahead = self.cells.ahead_mut(id);
+            let is_emitted = ahead.is_some_and(|ahead| ahead.settle_fired(fired.as_deref()));
             if !is_emitted {
                 out.extend(fired.map(Change::added));
             }
             self.counters.tally(effects);
-            self.note_settled(id, size);
+            self.put_settled(id, state, size, None);
         }
     }
 
     /// Forgets all states that are over at this turn.
     pub(super) fn forget(&mut self, at_turn: i64) {
-        while let Some(due) = self.wheel.advance(at_turn) {
-            for Due {
-                cell: id,
-                generation,
-            } in due
-            {
-                let cell = self.cells.get_mut(id);
-                if !cell.is_armed || cell.generation != generation {
+        if self.wheel.has_reached(at_turn) {
+            return;
+        }
+        let mut due = std::mem::take(&mut self.due);
+        while self.wheel.advance(&mut self.cells, at_turn, &mut due) {
+            for id in due.drain(..) {
+                let keep_until_ns = self.cells.keep_until_ns(id, &self.rules);
+                if turn(keep_until_ns) >= at_turn {
+                    self.wheel.arm(&mut self.cells, id, keep_until_ns);
                     continue;
                 }
-                if !cell.state.is_over(at_turn) {
-                    self.wheel.arm(
-                        Due {
-                            cell: id,
-                            generation,
-                        },
-                        cell.state.keep_until_ns,
-                    );
-                    continue;
-                }
-                if cell.state.bucket.is_some() {
+                if self.cells.size(id).is_live {
                     self.counters.underflowed += 1;
-                    if let Some(ahead) = &mut cell.ahead {
+                    if let Some(ahead) = self.cells.ahead_mut(id) {
                         ahead.settle_underflow();
                     }
                 }
                 self.clear(id);
             }
         }
+        self.due = due;
     }
 
     /// Empties a settled state, and frees the cell if nothing is ahead of it.
     pub(super) fn clear(&mut self, id: CellId) {
-        let cell = self.cells.get_mut(id);
-        let size = cell.state.size();
-        cell.state = State::default();
-        set_timer(&mut self.timers, cell, None);
-        cell.is_armed = false;
-        cell.generation = cell.generation.wrapping_add(1);
-        let group = key_group(cell.key);
-        let is_free = cell.ahead.is_none();
-        self.count_size(group, size, Size::default());
-        if is_free {
+        let size = self.cells.size(id);
+        let deadline = self.deadline(id);
+        self.cells
+            .replace(id, State::default(), &self.rules, &mut self.events);
+        let key = self.cells.key(id);
+        set_timer(&mut self.timers, key, deadline, None);
+        if Wheel::has(&self.cells, id) {
+            self.wheel.disarm(&mut self.cells, id);
+        }
+        self.count_size(key_group(key), size, Size::default());
+        if !self.cells.has_ahead(id) {
             self.cells.remove(id);
         }
+    }
+
+    /// Deadline of the settled bucket, as registered with the timers.
+    pub(super) fn deadline(&self, id: CellId) -> Option<i64> {
+        if !self.rules.has_timers() {
+            return None;
+        }
+        let state = self.cells.copy(id, &self.rules);
+        let bucket = state.bucket.as_ref()?;
+        self.rules.deadline(bucket)
     }
 }
 
 /// Registers the deadline of a settled bucket in place of the one registered before.
-pub(super) fn set_timer(timers: &mut BTreeSet<(i64, Key)>, cell: &mut Cell, deadline: Option<i64>) {
-    if let Some(old_ns) = cell.timer_ns {
-        timers.remove(&(old_ns, cell.key));
+pub(super) fn set_timer(
+    timers: &mut BTreeSet<(i64, Key)>,
+    key: Key,
+    before: Option<i64>,
+    after: Option<i64>,
+) {
+    if before == after {
+        return;
     }
-    if let Some(new_ns) = deadline {
-        timers.insert((new_ns, cell.key));
+    if let Some(before_ns) = before {
+        timers.remove(&(before_ns, key));
     }
-    cell.timer_ns = deadline;
+    if let Some(after_ns) = after {
+        timers.insert((after_ns, key));
+    }
 }

@@ -2,19 +2,18 @@
 
 use super::Table;
 use super::ahead::{Ahead, Entry, Register};
-use super::cells::CellId;
+use super::cells::{CellId, WARM_UP};
 use super::held::Slot;
 use super::lapse::set_timer;
-use super::wheel::Due;
+use super::wheel::Wheel;
+use crate::counters::Effects;
+use crate::events::EventId;
 use crate::judge::Judge;
-use crate::key::{Key, key_group};
+use crate::key::key_group;
 use crate::overflow::Change;
-use crate::pour::{Order, Payload, Pour};
-use crate::rules::Step;
+use crate::pour::{Order, Pour};
+use crate::rules::{Poured, Step};
 use crate::state::{Size, State};
-
-/// Pours whose cells are fetched into the cache together.
-const WARM_UP: usize = 16;
 
 impl Table {
     /// Settles all pours at or below this effective time.
@@ -53,22 +52,17 @@ impl Table {
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
-        let mut payload = Payload::new(&[]);
-        let mut place = (0, 0);
         for chunk in slot.first(n_ready).chunks(WARM_UP) {
-            self.cells.warm_up(chunk.iter().map(|held| held.pour.key));
+            let keys = chunk.iter().map(|held| held.pour.key);
+            self.cells.warm_up(keys, &self.rules, &self.events);
             for held in chunk {
-                if place != (held.start, held.end) {
-                    place = (held.start, held.end);
-                    payload = Payload::new(slot.evidence(held));
-                }
                 self.reach(held.pour.order.eff_ns, judge, out);
-                let Some(id) = self.cells.find_or_create(held.pour.key) else {
-                    continue;
-                };
-                let step = self.settle_step(id, &held.pour, &payload, judge);
-                out.extend(step.fired.into_iter().chain(step.own).map(Change::added));
-                self.enforce_cap(key_group(held.pour.key));
+                if let Some(id) = self.cells.find_or_create(held.pour.key) {
+                    let step = self.settle_step(id, &held.pour, held.event, judge);
+                    out.extend(step.fired.into_iter().chain(step.own).map(Change::added));
+                    self.enforce_cap(key_group(held.pour.key));
+                }
+                self.events.release(held.event);
             }
         }
     }
@@ -84,7 +78,7 @@ impl Table {
         let due = self.register.take(upto_ns);
         let (crowded, free): (Vec<CellId>, Vec<CellId>) = due
             .into_iter()
-            .partition(|&id| self.may_be_over_cap(self.cells.get(id).key));
+            .partition(|&id| self.may_be_over_cap(self.cells.key(id)));
         for id in free {
             self.settle_cell(id, upto_ns, judge, out);
         }
@@ -100,8 +94,7 @@ impl Table {
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
-        let cell = self.cells.get_mut(id);
-        let Some(mut ahead) = cell.ahead.take() else {
+        let Some(mut ahead) = self.cells.take_ahead(id) else {
             return;
         };
         ahead.sort();
@@ -111,35 +104,34 @@ impl Table {
                 let Some(mut entry) = ahead.entries.pop_front() else {
                     break;
                 };
+                let step = self.settle_step(id, &entry.pour, entry.event, judge);
                 self.drop_ahead(&entry);
-                let step = self.settle_step(id, &entry.pour, &Payload::of(&entry.evidence), judge);
                 entry.replace(step, out);
             }
         } else if n > 0 {
-            let size = cell.state.size();
-            if n == ahead.entries.len() {
-                cell.state = std::mem::take(&mut ahead.now);
+            let size = self.cells.size(id);
+            let deadline = self.deadline(id);
+            let state = if n == ahead.entries.len() {
+                std::mem::take(&mut ahead.now)
             } else {
-                let key = cell.key;
-                let state = std::mem::take(&mut cell.state);
-                self.cells.get_mut(id).state = self.state_before(key, state, &mut ahead, n, judge);
-            }
+                self.state_before(id, &mut ahead, n, judge)
+            };
+            self.cells.note_held(id);
+            self.put_settled(id, state, size, deadline);
             for entry in ahead.entries.drain(..n) {
                 self.drop_ahead(&entry);
                 self.counters.tally(entry.fired_effects);
                 self.counters.tally(entry.effects);
             }
-            self.note_settled(id, size);
         }
-        self.cells.get_mut(id).ahead = Some(ahead);
+        self.cells.set_ahead(id, ahead);
         self.after_settling(id, upto_ns, judge, out);
     }
 
     /// The state before the `n`-th entry, from the settled one or the nearest checkpoint.
     fn state_before<J: Judge + ?Sized>(
         &self,
-        key: Key,
-        settled: State,
+        id: CellId,
         ahead: &mut Ahead,
         n: usize,
         judge: &mut J,
@@ -147,16 +139,16 @@ impl Table {
         let from = (1..=n).rev().find(|&at| ahead.entries[at].before.is_some());
         let mut state = match from.and_then(|at| ahead.entries[at].before.take()) {
             Some(before) => *before,
-            None => settled,
+            None => self.cells.copy(id, &self.rules),
         };
+        let key = self.cells.key(id);
         for entry in ahead.entries.range(from.unwrap_or(0)..n) {
-            self.rules.step(
-                key,
-                &mut state,
-                &entry.pour,
-                &Payload::of(&entry.evidence),
-                judge,
-            );
+            let poured = Poured {
+                pour: &entry.pour,
+                event: entry.event,
+                events: &self.events,
+            };
+            self.rules.step(key, &mut state, poured, judge);
         }
         state
     }
@@ -171,7 +163,7 @@ impl Table {
     ) {
         let mut agenda: Vec<(Order, CellId)> = Vec::new();
         for &id in ids {
-            let Some(ahead) = &mut self.cells.get_mut(id).ahead else {
+            let Some(ahead) = self.cells.ahead_mut(id) else {
                 continue;
             };
             ahead.sort();
@@ -181,17 +173,13 @@ impl Table {
         agenda.sort_unstable();
         for (order, id) in agenda {
             self.reach(order.eff_ns, judge, out);
-            let cell = self.cells.get_mut(id);
-            let group = key_group(cell.key);
-            let Some(mut entry) = cell
-                .ahead
-                .as_mut()
-                .and_then(|ahead| ahead.entries.pop_front())
-            else {
+            let ahead = self.cells.ahead_mut(id);
+            let Some(mut entry) = ahead.and_then(|ahead| ahead.entries.pop_front()) else {
                 continue;
             };
+            let group = key_group(entry.pour.key);
+            let step = self.settle_step(id, &entry.pour, entry.event, judge);
             self.drop_ahead(&entry);
-            let step = self.settle_step(id, &entry.pour, &Payload::of(&entry.evidence), judge);
             entry.replace(step, out);
             self.enforce_cap(group);
         }
@@ -213,13 +201,14 @@ impl Table {
         out: &mut Vec<Change>,
     ) {
         let defer_after = self.config.defer_after;
-        let cell = self.cells.get_mut(id);
-        let Some(ahead) = &mut cell.ahead else { return };
+        let Some(ahead) = self.cells.ahead_mut(id) else {
+            return;
+        };
         let Some(first) = ahead.entries.front() else {
-            if let Some(ahead) = cell.ahead.take() {
+            if let Some(ahead) = self.cells.take_ahead(id) {
                 self.spare.give_back(ahead);
             }
-            if !cell.state.exists() {
+            if !self.cells.exists(id) {
                 self.cells.remove(id);
             }
             return;
@@ -239,8 +228,10 @@ impl Table {
 
     fn drop_ahead(&mut self, entry: &Entry) {
         self.counters.waiting -= 1;
+        let n_bytes = self.events.len_of(entry.event);
         let group = self.cells.group_mut(key_group(entry.pour.key));
-        group.ahead_bytes -= entry.evidence.len() as u64;
+        group.ahead_bytes -= n_bytes;
+        self.events.release(entry.event);
     }
 
     /// Applies a pour to the settled state of its key.
@@ -248,43 +239,72 @@ impl Table {
         &mut self,
         id: CellId,
         pour: &Pour,
-        payload: &Payload<'_>,
+        event: EventId,
         judge: &mut J,
     ) -> Step {
-        let cell = self.cells.get_mut(id);
-        let size = cell.state.size();
-        let step = self
-            .rules
-            .step(cell.key, &mut cell.state, pour, payload, judge);
-        self.counters.tally(step.fired_effects);
-        self.counters.tally(step.effects);
-        self.note_settled(id, size);
-        step
-    }
-
-    /// Keeps totals, wheel and timers in step with a settled state that changed.
-    pub(super) fn note_settled(&mut self, id: CellId, before: Size) {
-        let cell = self.cells.get_mut(id);
-        let after = cell.state.size();
-        if after.exists && !cell.is_armed {
-            cell.is_armed = true;
-            let due = Due {
-                cell: id,
-                generation: cell.generation,
-            };
-            self.wheel.arm(due, cell.state.keep_until_ns);
+        if self
+            .cells
+            .count(id, pour, event, &self.rules, &mut self.events)
+        {
+            return self.counted(pour, event);
         }
-        let deadline = cell
-            .state
+        let size = self.cells.size(id);
+        let mut state = self.cells.take(id, &self.rules);
+        let deadline = state
             .bucket
             .as_ref()
             .and_then(|bucket| self.rules.deadline(bucket));
-        if cell.timer_ns != deadline {
-            set_timer(&mut self.timers, cell, deadline);
+        let poured = Poured {
+            pour,
+            event,
+            events: &self.events,
+        };
+        let step = self.rules.step(pour.key, &mut state, poured, judge);
+        self.counters.tally(step.fired_effects);
+        self.counters.tally(step.effects);
+        self.put_settled(id, state, size, deadline);
+        step
+    }
+
+    /// Notes a pour that a bucket counted and retained, and nothing else.
+    fn counted(&mut self, pour: &Pour, event: EventId) -> Step {
+        let n_bytes = self.events.len_of(event);
+        let group = self.cells.group_mut(key_group(pour.key));
+        group.settled_bytes += n_bytes;
+        self.counters.kept_bytes += n_bytes;
+        self.counters.kept_events += 1;
+        let effects = Effects::POURED;
+        self.counters.tally(effects);
+        Step {
+            effects,
+            ..Step::default()
         }
-        let group = key_group(cell.key);
+    }
+
+    /// Puts a settled state that changed into its cell, and keeps totals, wheel and timers in step.
+    pub(super) fn put_settled(
+        &mut self,
+        id: CellId,
+        state: State,
+        before: Size,
+        deadline_before: Option<i64>,
+    ) {
+        let after = state.size();
+        let keep_until_ns = state.keep_until_ns;
+        let deadline = state
+            .bucket
+            .as_ref()
+            .and_then(|bucket| self.rules.deadline(bucket));
+        self.cells.put(id, state, &self.rules, &mut self.events);
+        if after.exists && !Wheel::has(&self.cells, id) {
+            self.wheel.arm(&mut self.cells, id, keep_until_ns);
+        }
+        if deadline_before != deadline {
+            let key = self.cells.key(id);
+            set_timer(&mut self.timers, key, deadline_before, deadline);
+        }
         if before != after {
-            self.count_size(group, before, after);
+            self.count_size(key_group(self.cells.key(id)), before, after);
         }
     }
 

@@ -11,7 +11,9 @@
 use super::Table;
 use super::cells::CellId;
 use crate::codec::{Malformed, Reader, Restored, write_state};
+use crate::events::EventId;
 use crate::key::{KEY_GROUPS, key_group};
+use crate::queue::Queue;
 use crate::state::{Size, turn};
 
 const MAGIC: [u8; 3] = *b"OSB";
@@ -63,8 +65,8 @@ impl Table {
             return None;
         }
         let mut ids: Vec<CellId> = self.cells.group(group).members().to_vec();
-        ids.retain(|&id| self.cells.get(id).state.exists());
-        ids.sort_unstable_by_key(|&id| self.cells.get(id).key);
+        ids.retain(|&id| self.cells.exists(id));
+        ids.sort_unstable_by_key(|&id| self.cells.key(id));
         let mut out = Vec::new();
         out.extend(MAGIC);
         out.push(VERSION);
@@ -72,8 +74,14 @@ impl Table {
         out.extend(watermark_ns.to_le_bytes());
         out.extend(u32::try_from(ids.len()).unwrap_or(u32::MAX).to_le_bytes());
         for id in ids {
-            let cell = self.cells.get(id);
-            write_state(&mut out, cell.key, &cell.state, &self.rules);
+            let state = self.cells.copy(id, &self.rules);
+            write_state(
+                &mut out,
+                self.cells.key(id),
+                &state,
+                &self.rules,
+                &self.events,
+            );
         }
         Some(out)
     }
@@ -113,7 +121,7 @@ impl Table {
         if self.counters().waiting > 0 || !self.cells.group(group).members().is_empty() {
             return Err(SnapshotError::NotEmpty(group));
         }
-        let mut restored: Vec<Restored> = Vec::new();
+        let mut restored: Vec<Restored<'_>> = Vec::new();
         for _ in 0..reader.u32()? {
             let state = reader.state(&self.rules)?;
             let is_in_order = restored.last().is_none_or(|last| last.key < state.key);
@@ -130,7 +138,8 @@ impl Table {
         self.forget(turn(snapshot_ns.saturating_add(1)));
         for Restored {
             key,
-            state,
+            mut state,
+            queue,
             n_orphaned,
         } in restored
         {
@@ -138,8 +147,17 @@ impl Table {
             let Some(id) = self.cells.find_or_create(key) else {
                 continue;
             };
-            self.cells.get_mut(id).state = state;
-            self.note_settled(id, Size::default());
+            let added: Vec<EventId> = queue.iter().map(|event| self.events.add(event)).collect();
+            if let Some(bucket) = &mut state.bucket {
+                let n_bytes = queue.iter().map(|event| event.len() as u64).sum();
+                bucket.queue = Queue::of(added.clone(), n_bytes);
+            }
+            self.cells.note_held(id);
+            self.put_settled(id, state, Size::default(), None);
+            // The cell holds what it retains now.
+            for event in added {
+                self.events.release(event);
+            }
         }
         Ok(group)
     }

@@ -2,32 +2,39 @@
 
 use super::Table;
 use super::ahead::{Ahead, CHECKPOINT, Entry};
-use super::cells::{Cell, CellId};
+use super::cells::CellId;
 use crate::judge::Judge;
 use crate::key::key_group;
 use crate::overflow::Change;
-use crate::pour::{Payload, Pour};
+use crate::pour::Pour;
+use crate::rules::Poured;
 use crate::state::State;
 
 impl Table {
     pub(super) fn speculate<J: Judge + ?Sized>(
         &mut self,
         pour: Pour,
-        payload: &Payload<'_>,
+        evidence: &[u8],
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
         let Some(id) = self.cells.find_or_create(pour.key) else {
             return;
         };
-        let Cell { state, ahead, .. } = self.cells.get_mut(id);
-        let ahead = ahead.get_or_insert_with(|| self.spare.start(state));
+        if !self.cells.has_ahead(id) {
+            let settled = self.cells.copy(id, &self.rules);
+            let ahead = self.spare.start(settled);
+            self.cells.set_ahead(id, ahead);
+        }
+        let Some(ahead) = self.cells.ahead_mut(id) else {
+            return;
+        };
         let Some(at) = ahead.place(&pour.order) else {
             self.counters.repeated += 1;
             return;
         };
-        let mut entry = Entry::new(pour, payload.share());
-        let n_bytes = entry.evidence.len() as u64;
+        let event = self.events.share(pour.order, evidence);
+        let mut entry = Entry::new(pour, event);
         let n_later = ahead.entries.len() - at.min(ahead.entries.len());
         if !ahead.is_deferred && n_later > self.config.defer_after {
             ahead.defer(out);
@@ -40,16 +47,19 @@ impl Table {
             ahead.entries.push_back(entry);
         } else if n_later == 0 {
             ahead.checkpoint(&mut entry);
-            let step = self
-                .rules
-                .step(pour.key, &mut ahead.now, &pour, payload, judge);
+            let poured = Poured {
+                pour: &pour,
+                event,
+                events: &self.events,
+            };
+            let step = self.rules.step(pour.key, &mut ahead.now, poured, judge);
             entry.replace(step, out);
             ahead.entries.push_back(entry);
         } else {
             ahead.entries.insert(at, entry);
             redo_from = Some(at);
         }
-        self.cells.group_mut(key_group(pour.key)).ahead_bytes += n_bytes;
+        self.cells.group_mut(key_group(pour.key)).ahead_bytes += evidence.len() as u64;
         self.counters.waiting += 1;
         self.register.note(pour.order.eff_ns, id);
         if let Some(from) = redo_from {
@@ -65,20 +75,18 @@ impl Table {
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
-        let Cell {
-            key,
-            state: settled,
-            ahead,
-            ..
-        } = self.cells.get_mut(id);
-        let Some(ahead) = ahead else { return };
+        let settled = self.cells.copy(id, &self.rules);
+        let key = self.cells.key(id);
+        let Some(ahead) = self.cells.ahead_mut(id) else {
+            return;
+        };
         ahead.is_void = false;
         let start = (1..=from)
             .rev()
             .find(|&at| ahead.entries[at].before.is_some());
         let mut state = match start.and_then(|at| ahead.entries[at].before.as_ref()) {
             Some(before) => State::clone(before),
-            None => settled.fork(),
+            None => settled,
         };
         let start = start.unwrap_or(0);
         let mut since_checkpoint = 0;
@@ -94,11 +102,12 @@ impl Table {
                 entry.before = is_due.then(|| Box::new(state.clone()));
                 since_checkpoint *= usize::from(!is_due);
             }
-            let payload = Payload::of(&entry.evidence);
-            let step = self
-                .rules
-                .step(*key, &mut state, &entry.pour, &payload, judge);
-            drop(payload);
+            let poured = Poured {
+                pour: &entry.pour,
+                event: entry.event,
+                events: &self.events,
+            };
+            let step = self.rules.step(key, &mut state, poured, judge);
             if at >= from {
                 self.counters.redone += u64::from(at > from);
                 entry.replace(step, out);

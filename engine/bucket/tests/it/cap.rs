@@ -211,3 +211,41 @@ fn a_grace_lets_the_table_forget() {
         assert_eq!(fleet.tables[0].counters().keys, 0);
     }
 }
+
+/// Bytes of memory that a live bucket of an ordinary scenario may take, its event's bytes apart.
+const BUCKET_BYTES_MAX: u64 = 128;
+
+#[test]
+fn an_ordinary_bucket_is_small_and_gone_keys_leave_nothing() {
+    let specs: Arc<[Spec]> = [leaky(3, 10)].into();
+    let n_keys = 200_000;
+    let mut fleet = Fleet::new(&specs, TableConfig::replay(0), 1);
+    let pour = |fleet: &mut Fleet, key: u64, offset: u64| {
+        let mut pour = keyed(key.wrapping_mul(0x9e37_79b9_7f4a_7c15), offset);
+        pour.pour.order.eff_ns = offset as i64 * 1_000;
+        pour.pour.time = pour.pour.time.map(|time| overspill_bucket::Stamp {
+            ns: pour.pour.order.eff_ns,
+            ..time
+        });
+        fleet.pour(&pour);
+        if offset.is_multiple_of(1_000) {
+            fleet.advance(pour.pour.order.eff_ns);
+        }
+    };
+    for offset in 1..=n_keys {
+        pour(&mut fleet, offset, offset);
+    }
+    let footprint = fleet.tables[0].footprint();
+    assert_eq!(fleet.tables[0].counters().live_buckets, n_keys);
+    // What is allocated in advance is at most as much again.
+    let bytes = footprint.total() / n_keys;
+    assert!(bytes <= 2 * BUCKET_BYTES_MAX, "{footprint:?}");
+    assert_eq!((footprint.lists, footprint.wide), (0, 0), "one event each");
+    // As many others come when these are over; the table does not grow.
+    fleet.advance(100 * SECOND);
+    assert_eq!(fleet.tables[0].counters().keys, 0);
+    for offset in 200_000_000..200_000_000 + n_keys {
+        pour(&mut fleet, offset, offset);
+    }
+    assert!(fleet.tables[0].footprint().total() <= footprint.total() + footprint.total() / 4);
+}

@@ -317,8 +317,30 @@ pub(crate) fn crowded() -> impl Strategy<Value = Case> {
     caps.prop_flat_map(|(keys, bytes)| case(keys, bytes))
 }
 
+/// Runs of scenarios that have nothing but a limiter, whose pours are counted where buckets lie.
+fn plain() -> impl Strategy<Value = Case> {
+    prop_oneof![roomy(), crowded()].prop_map(|case| {
+        let plain = |spec: &Spec| Spec {
+            capacity: spec.capacity.max(1),
+            leak_ns: spec.leak_ns,
+            blackhole_ns: spec.blackhole_ns,
+            cache_size: spec.cache_size,
+            ..Spec::new(Kind::Leaky)
+        };
+        Case {
+            specs: case.specs.iter().map(plain).collect(),
+            ..case
+        }
+    })
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn plain_buckets_give_the_reference_too(case in plain()) {
+        check_all_ways(&case)?;
+    }
 
     #[test]
     fn every_arrival_batching_and_split_gives_the_reference(case in roomy()) {

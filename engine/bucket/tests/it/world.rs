@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use overspill_bucket::{
-    Bayes, BayesCondition, BucketView, Change, Judge, Key, Kind, Order, Overflow, Payload, Pour,
-    ScenarioId, Spec, Stamp, Table, TableConfig, owner,
+    Bayes, BayesCondition, BucketView, Change, Judge, Key, Kind, Order, Overflow, Pour, ScenarioId,
+    Spec, Stamp, Table, TableConfig, owner,
 };
 use proptest::test_runner::Config as ProptestConfig;
 
@@ -32,7 +32,7 @@ pub(crate) mod expressions {
     }
 }
 
-fn firsts<'a>(queue: impl Iterator<Item = &'a Arc<[u8]>>) -> Vec<u8> {
+fn firsts<'a>(queue: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     queue.map(|event| event[0]).collect()
 }
 
@@ -130,8 +130,7 @@ impl Fleet {
     pub(crate) fn pour(&mut self, pour: &TestPour) {
         let table = owner(pour.pour.key, self.tables.len());
         let bytes = pour.bytes();
-        let payload = Payload::new(&bytes);
-        self.tables[table].pour(pour.pour, &payload, &mut TestJudge, &mut self.changes);
+        self.tables[table].pour(pour.pour, &bytes, &mut TestJudge, &mut self.changes);
     }
 
     pub(crate) fn advance(&mut self, watermark_ns: i64) {
