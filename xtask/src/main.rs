@@ -9,10 +9,13 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+mod bench;
 mod command;
 mod crowdsec;
+mod debian;
 mod diff;
 mod fuzz;
+mod gate;
 mod hub;
 mod suite;
 
@@ -25,7 +28,13 @@ cargo xtask COMMAND
                             hub at 1, 2 and 4 workers and 2 processes
   diff-crowdsec [--lines N] the same generated logs through Debian's crowdsec and through overspill:
                             compares the alerts
-  bench [--lines N]         CPU a line of both on the same logs, in one run
+  bench [--peers] [--hub DIR] [--lines N] [--peer-lines N] [--rounds N] [--no-instructions] [--print]
+                            CPU a line beside CrowdSec, fail2ban, GoAccess, sshguard and a scanner by
+                            hand, on the same logs; writes benches/results and the picture of README
+                            (--print: writes nothing)
+  bench --hostile [--hub DIR] [--size BYTES] [--only NAME] [--instructions]
+                            lines that are made to hurt: what a byte costs, and what twice the size does
+  gate [--print]            instructions a line, and ratios, against benches/gate.toml
   fuzz [--seconds N] [--target NAME]
                             every fuzz target, or one, for N seconds
 ";
@@ -49,7 +58,8 @@ fn run(args: &[String]) -> Result<()> {
         "suite" => suite::run(rest),
         "hub" => hub::run(rest),
         "diff-crowdsec" => diff::run(rest),
-        "bench" => diff::bench(rest),
+        "bench" => bench::run(rest),
+        "gate" => gate::run(rest),
         "fuzz" => fuzz::run(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
