@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) use callgrind::{count, is_there as has_valgrind};
+pub(crate) use callgrind::{count, count_in, is_there as has_valgrind};
 pub(crate) use case::release;
 
 use crate::command::{has_flag, step, value};

@@ -18,7 +18,8 @@ pub(crate) fn unpacked(folder: &str, packages: &[&str], proof: &str) -> Result<P
     fs::create_dir_all(&root)?;
     let download = |packages: &[&str]| -> Result<bool> {
         let status = Command::new("apt-get")
-            .args(["download", "-q"])
+            // Root would be told that it cannot change to a user that cannot write here.
+            .args(["download", "-q", "-o", "APT::Sandbox::User=root"])
             .args(packages)
             .stdout(std::process::Stdio::null())
             .current_dir(&dir)

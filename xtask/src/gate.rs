@@ -13,12 +13,14 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::bench::{build, count, has_valgrind, release};
+use crate::bench::{build, count, count_in, has_valgrind, release};
 use crate::command::{has_flag, root, target_dir};
 
 const LIMITS: &str = "benches/gate.toml";
 /// Lines of the shorter and of the longer log.
 const LINES: [usize; 2] = [2_000, 6_000];
+/// Bytes of the shorter and of the longer hostile lines.
+const HOSTILE_BYTES: [usize; 2] = [8 << 10, 16 << 10];
 /// The moment that dates without a year refer to.
 const NOW: &str = "2024-03-12T00:00:00Z";
 /// Measured, kind of log, label `type`.
@@ -101,7 +103,31 @@ fn figures() -> Result<Vec<(String, f64)>> {
             figures.push((format!("{name}: times the floor"), fast / floor));
         }
     }
+    figures.extend(hostile()?);
     Ok(figures)
+}
+
+/// Lines made to hurt, all fills in all places: what a byte takes, and what lines of twice the size
+/// do. One pair that grows with the square of the size moves the sum of all.
+fn hostile() -> Result<[(String, f64); 2]> {
+    let count = |size: usize| -> Result<f64> {
+        let args = ["--fills", "1", "--lines", "1", "--size", &size.to_string()];
+        let program = release("bench-hostile");
+        Ok(count_in(
+            "bench_hostile::measured",
+            &program,
+            &args.map(OsString::from),
+        )? as f64)
+    };
+    let [short, long] = HOSTILE_BYTES.map(count);
+    let (short, long) = (short?, long?);
+    Ok([
+        ("hostile lines: twice the size".to_owned(), long / short),
+        (
+            "hostile lines: instructions a KiB, all pairs".to_owned(),
+            long * 1_024.0 / HOSTILE_BYTES[1] as f64,
+        ),
+    ])
 }
 
 /// As it runs, and on plain regexes without an index.

@@ -1,11 +1,11 @@
 //! Takes lines that are made to hurt through the parser stages and the filters, one attack after
 //! another, and says on standard output what each of them cost: one JSON object a measurement.
 //!
-//! `bench-hostile [--hub DIR] [--lines N] [--size BYTES] [--only NAME]`
+//! `bench-hostile [--hub DIR] [--lines N] [--size BYTES] [--only NAME] [--fills SIZES]`
 //!
 //! Every attack is measured at `size` and at twice that, so that who reads it can tell what grows
-//! faster than a line. All that is measured happens in [`measured`]: under callgrind, with collection
-//! and dumps bound to that function, the n-th dump is the n-th object.
+//! faster than a line. `--fills 1` takes the fills alone, and in the one size. All that is measured
+//! happens in [`measured`], to which a profiler can be bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,6 +34,8 @@ struct Asked {
     size: usize,
     /// Only places or logs whose name contains this.
     only: String,
+    /// Only fills, in so many sizes.
+    fills: Option<usize>,
 }
 
 fn main() -> Result<()> {
@@ -44,8 +46,11 @@ fn main() -> Result<()> {
         out: io::stdout().lock(),
         asked,
     };
+    if let Some(n_sizes) = bench.asked.fills {
+        return bench.fills(n_sizes);
+    }
     bench.ordinary()?;
-    bench.fills()?;
+    bench.fills(2)?;
     bench.near_misses()
 }
 
@@ -55,6 +60,7 @@ fn asked() -> Result<Asked> {
         n_lines: 4,
         size: 16 << 10,
         only: String::new(),
+        fills: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(flag) = words.next() {
@@ -64,6 +70,7 @@ fn asked() -> Result<Asked> {
             "--lines" => asked.n_lines = value.parse().context("--lines")?,
             "--size" => asked.size = value.parse().context("--size")?,
             "--only" => asked.only = value,
+            "--fills" => asked.fills = Some(value.parse().context("--fills")?),
             _ => bail!("{flag} is no flag"),
         }
     }
@@ -91,6 +98,17 @@ struct Bench {
 /// What is measured: the lines and nothing else.
 #[inline(never)]
 fn measured(runner: &mut Runner, lines: &[Vec<u8>]) -> usize {
+    run(runner, lines)
+}
+
+/// Lines before the clock runs: automata that are built as they are needed are there then.
+#[inline(never)]
+fn warm(runner: &mut Runner, lines: &[Vec<u8>]) {
+    run(runner, lines);
+}
+
+#[inline(always)]
+fn run(runner: &mut Runner, lines: &[Vec<u8>]) -> usize {
     let mut n_poured = 0;
     for line in lines {
         if runner.parse(line) {
@@ -126,25 +144,29 @@ impl Bench {
             let lines: Vec<Vec<u8>> = lines.into_iter().map(String::into_bytes).collect();
             self.runner
                 .relabel(&[("type", log_type), ("program", program)]);
-            let (warm, cold) = lines.split_at(ORDINARY.min(lines.len()));
-            measured(&mut self.runner, warm);
+            let (first, cold) = lines.split_at(ORDINARY.min(lines.len()));
+            warm(&mut self.runner, first);
             let some = cold.get(..ORDINARY).unwrap_or(cold);
             self.measure(["ordinary", log_type, ""], 0, some)?;
         }
         Ok(())
     }
 
-    fn fills(&mut self) -> Result<()> {
+    fn fills(&mut self, n_sizes: usize) -> Result<()> {
         for carrier in &CARRIERS {
             if !carrier.name.contains(&self.asked.only) {
                 continue;
             }
             self.runner.relabel(&carrier.labels());
             for fill in FILLS {
-                for size in [self.asked.size, 2 * self.asked.size] {
+                for size in [1, 2]
+                    .map(|times| times * self.asked.size)
+                    .into_iter()
+                    .take(n_sizes)
+                {
                     let line = |number| carrier.filled(fill, size, number);
                     let lines: Vec<Vec<u8>> = (1..=self.asked.n_lines).map(line).collect();
-                    measured(&mut self.runner, &[line(0)]);
+                    warm(&mut self.runner, &[line(0)]);
                     let names = ["fill", carrier.name, fill];
                     self.measure([names[0], names[1], names[2]], size, &lines)?;
                 }
@@ -179,6 +201,9 @@ impl Bench {
         ];
         for (log_type, program, lines) in logs {
             let lines: Vec<Vec<u8>> = lines.into_iter().map(String::into_bytes).collect();
+            if !log_type.contains(&self.asked.only) {
+                continue;
+            }
             let labels = [("type", log_type), ("program", program)];
             self.near_misses_of(log_type, &labels, &chosen(lines))?;
         }
@@ -192,16 +217,15 @@ impl Bench {
         lines: &[Vec<u8>],
     ) -> Result<()> {
         self.runner.relabel(labels);
-        measured(&mut self.runner, lines);
+        warm(&mut self.runner, lines);
         self.measure(["log", name, ""], 0, lines)?;
         let wrong: Vec<Vec<u8>> = lines.iter().map(|line| broken(line)).collect();
-        measured(&mut self.runner, &wrong);
+        warm(&mut self.runner, &wrong);
         self.measure(["broken", name, ""], 0, &wrong)?;
         for (number, line) in lines.iter().enumerate() {
-            // Automata that are built as they are needed are there before the clock runs; what was
-            // remembered of these very lines is not.
-            for warm in stretched(line, self.asked.size / 2) {
-                measured(&mut self.runner, &[broken(&warm), warm]);
+            // Others than are measured, so that nothing is remembered of these very lines.
+            for other in stretched(line, self.asked.size / 2) {
+                warm(&mut self.runner, &[broken(&other), other]);
             }
             let sizes = [self.asked.size, 2 * self.asked.size];
             let pairs = stretched(line, sizes[0]).zip(stretched(line, sizes[1]));

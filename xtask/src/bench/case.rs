@@ -175,7 +175,11 @@ impl Case {
         package: Option<&crowdsec::Peer>,
     ) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["replay".into(), log.into()];
-        args.extend(["--type", self.log_type, "--now", NOW, "-o", "json"].map(OsString::from));
+        args.extend(["--type", self.log_type, "-o", "json"].map(OsString::from));
+        // CrowdSec takes the present for dates without a year, so what stands beside it does, too.
+        if self.package().is_none() {
+            args.extend(["--now", NOW].map(OsString::from));
+        }
         if !self.label.is_empty() {
             args.extend(["--label", self.label].map(OsString::from));
         }

@@ -2,8 +2,8 @@
 //!
 //! What a line costs a byte may be twenty times what an ordinary line of its kind costs, and twice
 //! the line may cost no more than twice. `bench-hostile` takes the lines; this program says which of
-//! them break the rule. The time is CPU of a thread, which a busy machine disturbs a little; under
-//! `--instructions` it is instructions, which it does not.
+//! them break the rule. The time is CPU of a thread, which a busy machine disturbs a little. That cost
+//! is linear in the size is also checked by counting instructions, in `cargo xtask gate`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,9 +14,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::case::release;
+use super::flood;
 use super::report::figure;
-use super::{callgrind, flood};
-use crate::command::{has_flag, target_dir, value};
+use crate::command::value;
 
 /// How many times the ordinary cost a byte may cost.
 pub(crate) const TIMES_MAX: f64 = 20.0;
@@ -34,7 +34,7 @@ struct Measurement {
     attack: String,
     size: u64,
     bytes: f64,
-    /// Nanoseconds or instructions.
+    /// Nanoseconds.
     cost: f64,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &[String], hub: Option<&Path>) -> Result<()> {
 }
 
 /// Runs `bench-hostile` and joins what it says.
-pub(crate) fn lines(args: &[String], hub: Option<&Path>) -> Result<Vec<Attack>> {
+fn lines(args: &[String], hub: Option<&Path>) -> Result<Vec<Attack>> {
     let mut words: Vec<OsString> = Vec::new();
     if let Some(hub) = hub {
         words.extend(["--hub".into(), hub.into()]);
@@ -94,26 +94,12 @@ pub(crate) fn lines(args: &[String], hub: Option<&Path>) -> Result<Vec<Attack>> 
             words.extend([flag.into(), value.into()]);
         }
     }
-    let program = release("bench-hostile");
-    let measurements = if has_flag(args, "--instructions") {
-        let scratch = target_dir().join("bench-hostile");
-        let (text, counts) = callgrind::count_calls(&program, &words, "measured", &scratch)?;
-        let mut measurements = read(&text)?;
-        if counts.len() < measurements.len() {
-            bail!("{} counts of {} calls", counts.len(), measurements.len());
-        }
-        for (measurement, count) in measurements.iter_mut().zip(counts) {
-            measurement.cost = count as f64;
-        }
-        measurements
-    } else {
-        let output = Command::new(&program).args(&words).output();
-        let output = output.context("run bench-hostile")?;
-        if !output.status.success() {
-            bail!("{}", String::from_utf8_lossy(&output.stderr));
-        }
-        read(&String::from_utf8_lossy(&output.stdout))?
-    };
+    let output = Command::new(release("bench-hostile")).args(&words).output();
+    let output = output.context("run bench-hostile")?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let measurements = read(&String::from_utf8_lossy(&output.stdout))?;
     Ok(join(&measurements))
 }
 
