@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn the_file_of_results_holds_every_sample() {
-        let json = super::json(&Asked::default(), &circumstances(), &measured());
+        let json = json(&Asked::default(), &circumstances(), &measured());
         assert_eq!(json["schema"], SCHEMA);
         let samples = &json["ours"][0]["cpu_ns_per_line"]["samples"];
         assert_eq!(*samples, json!([10.0, 20.0]));
