@@ -124,7 +124,7 @@ fn address(number: u64) -> String {
     if number.is_multiple_of(2) {
         format!("45.{a}.{b}.{c}")
     } else {
-        format!("2a0d:3344:{spread:x}::{:x}", half & 0xffff)
+        format!("2a0d:3344:{a:x}:{b:x}{c:02x}::1")
     }
 }
 
