@@ -20,9 +20,17 @@ hub *ARGS:
 diff-crowdsec *ARGS:
     cargo xtask diff-crowdsec {{ARGS}}
 
-# Benchmarks beside Debian's crowdsec.
+# CPU a line beside other programs.
 bench *ARGS:
     cargo xtask bench {{ARGS}}
+
+# What lines cost that are made to hurt.
+hostile *ARGS:
+    cargo xtask bench --hostile {{ARGS}}
+
+# Instructions a line against benches/gate.toml.
+gate *ARGS:
+    cargo xtask gate {{ARGS}}
 
 # Fuzz every target for SECONDS each.
 fuzz SECONDS="60":

@@ -1,4 +1,4 @@
-//! The embedded library, and lines through it, without the dataflow.
+//! Content, and lines through it, without the dataflow.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use overspill_expr::Services;
 use overspill_golike::time::Time;
 use overspill_matcher::{Hit, Keyer, MatchState, Outside, Rules};
 use overspill_parser::{Outcome, ParserPlan, ParserState, parse};
-use overspill_scenarios::{CompileFailed, Options, compile, embedded};
+use overspill_scenarios::{CompileFailed, Content, Options, compile, embedded};
 
 /// 2024-03-10T08:00:00Z: later than the generated lines.
 const NOW_SECS: i64 = 1_710_057_600;
@@ -21,9 +21,9 @@ pub enum Engine {
     Reference,
 }
 
-/// The embedded library does not compile.
+/// The content does not compile.
 #[derive(Debug, thiserror::Error)]
-#[error("compile the embedded library")]
+#[error("compile the content")]
 pub struct Failed(#[from] CompileFailed);
 
 /// Everything that one line needs, as in one worker and one partition.
@@ -41,17 +41,37 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner for lines of a label `type`.
+    /// A runner of the embedded library for lines of a label `type`.
     ///
     /// # Errors
     /// [`Failed`], which the tests of the library exclude.
     pub fn new(label: &str, engine: Engine) -> Result<Self, Failed> {
         let options = Options {
             strict: true,
-            reference: engine == Engine::Reference,
             ..Options::default()
         };
-        let compiled = compile(&embedded(), &options)?;
+        Self::with(&embedded(), options, label, engine)
+    }
+
+    /// A runner of any content; items that are refused are left out.
+    ///
+    /// # Errors
+    /// [`Failed`] when nothing can run.
+    pub fn of(content: &Content, label: &str, engine: Engine) -> Result<Self, Failed> {
+        Self::with(content, Options::default(), label, engine)
+    }
+
+    fn with(
+        content: &Content,
+        options: Options,
+        label: &str,
+        engine: Engine,
+    ) -> Result<Self, Failed> {
+        let options = Options {
+            reference: engine == Engine::Reference,
+            ..options
+        };
+        let compiled = compile(content, &options)?;
         let rules = Rules::new(compiled.scenarios, Keyer::new([7; 16]), &compiled.schema);
         let (parsers, rules) = match engine {
             Engine::Fast => (compiled.parsers, rules),
@@ -76,6 +96,12 @@ impl Runner {
             hits: Vec::new(),
             offset: 0,
         })
+    }
+
+    /// From here on lines bear these labels, `type` and others.
+    pub fn relabel(&mut self, labels: &[(&str, &str)]) {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        self.origin.labels = labels.iter().map(owned).collect();
     }
 
     /// Takes a line through all parser stages. Answers whether it was parsed.

@@ -45,3 +45,9 @@ pub fn sshd_messages() -> Vec<String> {
 pub fn audit_lines() -> Vec<String> {
     lines(Options::new(Kind::K8sAudit), |_| true)
 }
+
+/// Ingress lines as a container runtime writes them.
+#[must_use]
+pub fn ingress_lines() -> Vec<String> {
+    lines(Options::new(Kind::K8s), |line| line.contains(" stdout "))
+}

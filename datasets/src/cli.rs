@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::flood::Flood;
 use crate::options::{Kind, Options};
 use crate::time;
 
@@ -21,6 +22,13 @@ pub enum Command {
         /// Write all lines to one Parquet file as well.
         parquet: bool,
     },
+    /// Write a log in which one thing never repeats, to standard output.
+    Flood {
+        /// What never repeats.
+        flood: Flood,
+        /// How many lines.
+        lines: u64,
+    },
     /// Write the two small GeoIP databases.
     Geo {
         /// The folder they go to.
@@ -36,6 +44,7 @@ Makes logs with known attacks in them. The same options always give the same byt
   datasets nginx --lines 1000000 --out access.log
   datasets sshd --lines 200000 --partitions 3 --disorder 5 --late 0.01 --out auth.log
   datasets geoip --out FOLDER
+  datasets flood WHAT --lines N > FILE
 
 KIND is nginx, sshd, k8s, k8s-audit or mixed.
   --lines N           lines in all (100000)
@@ -53,6 +62,7 @@ KIND is nginx, sshd, k8s, k8s-audit or mixed.
   --parquet           write all lines to one Parquet file as well, its name FILE with the extension
                       .parquet (needs the feature `parquet`)
 
+flood writes lines in which WHAT is new each time: agents, addresses, urls, programs or users.
 geoip writes GeoLite2-City.mmdb and GeoLite2-ASN.mmdb that know only the networks kept for
 documentation (192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 2001:db8::/32).
 ";
@@ -67,6 +77,7 @@ pub fn parse_arguments(words: &[String]) -> Result<Command, String> {
     let kind = match words.next() {
         None | Some("-h" | "--help" | "help") => return Ok(Command::Help),
         Some("geoip") => return geoip(&mut words),
+        Some("flood") => return flood(&mut words),
         Some(name) => Kind::from_name(name).ok_or_else(|| {
             let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
             format!("`{name}` is no kind of log; there are {}", kinds.join(", "))
@@ -130,6 +141,24 @@ pub fn parse_arguments(words: &[String]) -> Result<Command, String> {
         gzip,
         parquet,
     })
+}
+
+fn flood<'w>(words: &mut impl Iterator<Item = &'w str>) -> Result<Command, String> {
+    let flood = words.next().and_then(Flood::from_name);
+    let lines = match (words.next(), words.next(), words.next()) {
+        (Some("--lines" | "-n"), Some(lines), None) => lines.parse().ok(),
+        _ => None,
+    };
+    match (flood, lines) {
+        (Some(flood), Some(lines)) => Ok(Command::Flood { flood, lines }),
+        _ => {
+            let floods: Vec<&str> = Flood::ALL.into_iter().map(Flood::name).collect();
+            Err(format!(
+                "flood takes one of {} and --lines N, and nothing else",
+                floods.join(", ")
+            ))
+        }
+    }
 }
 
 fn geoip<'w>(words: &mut impl Iterator<Item = &'w str>) -> Result<Command, String> {
@@ -203,6 +232,23 @@ mod tests {
                 parquet: false
             })
         );
+    }
+
+    #[test]
+    fn a_flood_has_a_name_and_a_size() {
+        let expected = Command::Flood {
+            flood: Flood::Urls,
+            lines: 7,
+        };
+        assert_eq!(parse("flood urls --lines 7"), Ok(expected));
+        for line in [
+            "flood",
+            "flood water --lines 7",
+            "flood urls",
+            "flood urls --lines 7 --gzip",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use overspill_datasets::{
-    Command, DatasetError, Options, parse_arguments, write_dataset, write_geo, write_lines,
+    Command, DatasetError, Options, parse_arguments, write_dataset, write_flood, write_geo,
+    write_lines,
 };
 
 fn main() -> ExitCode {
@@ -20,6 +21,14 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&chain(&error), 1),
         },
+        Ok(Command::Flood { flood, lines }) => {
+            match write_flood(flood, lines, &mut BufWriter::new(io::stdout().lock())) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    complain(&format!("write standard output: {error}"), 1)
+                }
+                _ => ExitCode::SUCCESS,
+            }
+        }
         Ok(Command::Make {
             options,
             out,

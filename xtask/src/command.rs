@@ -18,6 +18,11 @@ pub(crate) fn value<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
     args.get(at + 1).map(String::as_str)
 }
 
+/// Whether a flag without a value was given.
+pub(crate) fn has_flag(args: &[String], name: &str) -> bool {
+    args.iter().any(|arg| arg == name)
+}
+
 /// Runs a program in the repository's root; fails if it fails.
 pub(crate) fn step(title: &str, program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
     println!("\n== {title}: {program} {}", args.join(" "));

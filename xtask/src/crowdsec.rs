@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::command::target_dir;
+use crate::debian;
 
 /// The peer's home: an unpacked package and a configuration of its own.
 pub(crate) struct Peer {
@@ -30,10 +31,7 @@ impl Peer {
     pub(crate) fn set_up(name: &str, collections: &[&str], port: u16) -> Result<Self> {
         let dir = target_dir().join("crowdsec");
         fs::create_dir_all(&dir)?;
-        let package = dir.join("package");
-        if !package.join("usr/bin/crowdsec").exists() {
-            fetch(&dir, &package)?;
-        }
+        let package = debian::unpacked("crowdsec", &["crowdsec"], "usr/bin/crowdsec")?;
         let home = dir.join(name);
         if home.exists() {
             fs::remove_dir_all(&home)?;
@@ -197,27 +195,6 @@ fn members(text: &str) -> Vec<(String, String)> {
         }
     }
     members
-}
-
-fn fetch(dir: &Path, package: &Path) -> Result<()> {
-    let shell = |script: &str| -> Result<bool> {
-        let status = Command::new("bash")
-            .arg("-ec")
-            .arg(script)
-            .current_dir(dir)
-            .status()?;
-        Ok(status.success())
-    };
-    let get = "apt-get download -q crowdsec >/dev/null";
-    let is_fetched = shell(get)? || (shell("apt-get update -q >/dev/null")? && shell(get)?);
-    if !is_fetched {
-        bail!("cannot fetch Debian's crowdsec package");
-    }
-    fs::create_dir_all(package)?;
-    if !shell("dpkg -x crowdsec_*.deb package")? {
-        bail!("cannot unpack Debian's crowdsec package");
-    }
-    Ok(())
 }
 
 fn copy_dir(from: &Path, to: &Path) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The same generated logs through Debian's crowdsec and through overspill: alerts and CPU.
+//! The same generated logs through Debian's crowdsec and through overspill: their alerts.
 //!
 //! CrowdSec's replays are not deterministic, so it runs several times, and again while something
 //! differs. An alert that every run gives must be ours too; an alert of ours must be one that some
@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::command::{step, target_dir, value};
-use crate::crowdsec::{Peer, PeerRun};
+use crate::crowdsec::Peer;
 
 struct Case {
     name: &'static str,
@@ -43,9 +43,9 @@ const CASES: [Case; 2] = [
 const PEER_RUNS: usize = 3;
 const PEER_RUNS_MAX: usize = 10;
 
-type Counts = BTreeMap<String, usize>;
+pub(crate) type Counts = BTreeMap<String, usize>;
 
-fn counts(alerts: &[String]) -> Counts {
+pub(crate) fn counts(alerts: &[String]) -> Counts {
     let mut counts = Counts::new();
     for alert in alerts {
         *counts.entry(alert.clone()).or_default() += 1;
@@ -61,19 +61,31 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     for case in &CASES {
         let log = generate(case, lines)?;
         let peer = Peer::set_up(case.name, case.collections, case.port)?;
-        let ours = counts(&overspill(case, &peer, &log)?.alerts);
-        let mut runs: Vec<Counts> = Vec::new();
-        while runs.len() < PEER_RUNS
-            || (runs.len() < PEER_RUNS_MAX && !compare(&ours, &runs).different.is_empty())
-        {
-            runs.push(counts(&peer.replay(&log, case.log_type)?.alerts));
-        }
-        n_bad += report(case.name, &ours, &runs);
+        let ours = counts(&overspill(case, &peer, &log)?);
+        n_bad += settle(case.name, &ours, &mut Vec::new(), || {
+            Ok(peer.replay(&log, case.log_type)?.alerts)
+        })?;
     }
     if n_bad > 0 {
         bail!("{n_bad} alerts differ");
     }
     Ok(())
+}
+
+/// Runs the peer until it was run often enough, and on while something differs; says what is the
+/// same and what is not. Answers how many alerts differ.
+pub(crate) fn settle(
+    name: &str,
+    ours: &Counts,
+    runs: &mut Vec<Counts>,
+    mut again: impl FnMut() -> Result<Vec<String>>,
+) -> Result<usize> {
+    while runs.len() < PEER_RUNS
+        || (runs.len() < PEER_RUNS_MAX && !compare(ours, runs).different.is_empty())
+    {
+        runs.push(counts(&again()?));
+    }
+    Ok(report(name, ours, runs))
 }
 
 /// What the runs agree on and what they do not.
@@ -128,37 +140,6 @@ fn report(name: &str, ours: &Counts, runs: &[Counts]) -> usize {
     different.len()
 }
 
-/// CPU a line of both, in one run.
-pub(crate) fn bench(args: &[String]) -> Result<()> {
-    let lines = value(args, "--lines").unwrap_or("200000");
-    let peer_lines = value(args, "--peer-lines").unwrap_or("10000");
-    build()?;
-    println!(
-        "| log | overspill us/line | crowdsec us/line | ratio |\n| --- | ---: | ---: | ---: |"
-    );
-    for case in &CASES {
-        let peer = Peer::set_up(case.name, case.collections, case.port)?;
-        let empty = generate(case, "10")?;
-        let start_up = peer.replay(&empty, case.log_type)?.cpu_secs;
-        let log = generate(case, peer_lines)?;
-        let theirs = (peer.replay(&log, case.log_type)?.cpu_secs - start_up) * 1e6
-            / peer_lines.parse::<f64>()?;
-        let our_start_up = overspill(case, &peer, &empty)?.cpu_secs;
-        let log = generate(case, lines)?;
-        let mut ours: Vec<f64> = (0..5)
-            .map(|_| Ok(overspill(case, &peer, &log)?.cpu_secs))
-            .collect::<Result<_>>()?;
-        ours.sort_by(f64::total_cmp);
-        let median = (ours[2] - our_start_up) * 1e6 / lines.parse::<f64>()?;
-        println!(
-            "| {} | {median:.2} | {theirs:.0} | {:.0} |",
-            case.name,
-            theirs / median
-        );
-    }
-    Ok(())
-}
-
 fn build() -> Result<()> {
     step(
         "release build",
@@ -186,14 +167,10 @@ fn generate(case: &Case, lines: &str) -> Result<PathBuf> {
 }
 
 /// Replays with overspill on the peer's content; alerts as the peer words them.
-fn overspill(case: &Case, peer: &Peer, log: &Path) -> Result<PeerRun> {
+fn overspill(case: &Case, peer: &Peer, log: &Path) -> Result<Vec<String>> {
     let alerts = target_dir().join(format!("diff-{}.alerts", case.name));
-    let mut command = Command::new("bash");
+    let mut command = Command::new(release("overspill"));
     command
-        .arg("-c")
-        .arg("TIMEFORMAT='cpu %U %S'; time \"$@\"")
-        .arg("bash")
-        .arg(release("overspill"))
         .arg("replay")
         .arg(log)
         .args(["--type", case.log_type, "-o", "json", "--hub"])
@@ -206,30 +183,59 @@ fn overspill(case: &Case, peer: &Peer, log: &Path) -> Result<PeerRun> {
         command.args(["--collection", collection]);
     }
     let output = command.output().context("run overspill")?;
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
-        bail!("overspill failed: {errors}");
+        bail!(
+            "overspill failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
-    let cpu_secs = errors
-        .lines()
-        .rev()
-        .find_map(|line| {
-            let mut parts = line.strip_prefix("cpu ")?.split(' ').map(str::parse::<f64>);
-            Some(parts.next()?.ok()? + parts.next()?.ok()?)
-        })
-        .context("no CPU time of overspill")?;
     let mut messages = Vec::new();
     for line in fs::read_to_string(&alerts)?.lines() {
         let alert: serde_json::Value = serde_json::from_str(line)?;
-        messages.push(
-            alert["message"]
-                .as_str()
-                .context("an alert's message")?
-                .to_owned(),
-        );
+        let message = alert["message"].as_str().context("an alert's message")?;
+        messages.push(message.to_owned());
     }
-    Ok(PeerRun {
-        alerts: messages,
-        cpu_secs,
-    })
+    Ok(messages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(alerts: &[&str]) -> Counts {
+        counts(
+            &alerts
+                .iter()
+                .map(|alert| (*alert).to_owned())
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn what_the_peer_varies_is_no_difference() {
+        let runs = [of(&["a", "b"]), of(&["a", "b", "b"])];
+        assert!(compare(&of(&["a", "b", "b"]), &runs).different.is_empty());
+        assert_eq!(compare(&of(&["a", "b"]), &runs).n_varying, 1);
+    }
+
+    #[test]
+    fn an_alert_too_many_or_missing_is_one() {
+        let runs = [of(&["a"]), of(&["a"])];
+        assert_eq!(compare(&of(&[]), &runs).different.len(), 1);
+        assert_eq!(compare(&of(&["a", "a"]), &runs).different.len(), 1);
+    }
+
+    #[test]
+    fn the_peer_runs_on_while_something_differs() {
+        let mut answers = vec![vec!["a"], vec![], vec![], vec![]].into_iter();
+        let mut again = || {
+            let answer: Vec<&str> = answers.next().unwrap_or_default();
+            Ok(answer.into_iter().map(str::to_owned).collect())
+        };
+        let mut runs = Vec::new();
+        let n_bad = settle("x", &of(&["a"]), &mut runs, &mut again).unwrap();
+        assert_eq!((n_bad, runs.len()), (0, PEER_RUNS));
+        let n_bad = settle("x", &of(&["b"]), &mut runs, &mut again).unwrap();
+        assert_eq!((n_bad, runs.len()), (1, PEER_RUNS_MAX));
+    }
 }

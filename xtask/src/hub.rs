@@ -1,5 +1,5 @@
 //! Conformance with a checkout of the CrowdSec Hub: its own tests, and its tests' logs replayed
-//! with everything in the hub at once.
+//! with everything in the hub at once, in several layouts and with the slow and obvious matcher.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,11 +14,12 @@ use crate::command::{binary, step, value};
 const NOW: &str = "2026-08-22T12:00:00Z";
 
 /// Ways to run one replay. The alerts are the same in all of them.
-const LAYOUTS: [(&str, &[&str]); 4] = [
+const LAYOUTS: [(&str, &[&str]); 5] = [
     ("1 worker", &[]),
     ("2 workers", &["--workers", "2"]),
     ("4 workers", &["--workers", "4"]),
     ("2 processes", &["--processes", "2"]),
+    ("plain regexes and no index", &["--reference-matcher"]),
 ];
 
 /// Runs both. Says loudly when there is no hub to run against.
@@ -76,7 +77,8 @@ fn replay_all(binary: &Path, hub: &Path) -> Result<()> {
     fs::remove_dir_all(&scratch)?;
     let n_logs: usize = logs.values().map(Vec::len).sum();
     println!(
-        "{n_logs} logs of {} types: {n_alerts} alerts, the same at 1, 2 and 4 workers and 2 processes",
+        "{n_logs} logs of {} types: {n_alerts} alerts, the same at 1, 2 and 4 workers, 2 processes, and \
+         with --reference-matcher",
         logs.len()
     );
     if n_alerts == 0 {

@@ -9,23 +9,37 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+mod bench;
 mod command;
 mod crowdsec;
+mod debian;
 mod diff;
 mod fuzz;
+mod gate;
 mod hub;
+mod reference;
 mod suite;
 
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  suite [--quick]           everything CI runs: format, lints, tests, docs, hub conformance, fuzzing
+  suite [--quick]           everything CI runs: format, lints, tests, docs, gate, reference matcher,
+                            hub conformance, fuzzing
                             (--quick: format, lints, tests)
   hub [--hub DIR]           conformance: the hub's own tests, and their logs replayed with the whole
-                            hub at 1, 2 and 4 workers and 2 processes
+                            hub at 1, 2 and 4 workers, 2 processes, and with the reference
+                            matcher
   diff-crowdsec [--lines N] the same generated logs through Debian's crowdsec and through overspill:
                             compares the alerts
-  bench [--lines N]         CPU a line of both on the same logs, in one run
+  bench [--peers] [--hub DIR] [--lines N] [--peer-lines N] [--rounds N] [--no-instructions] [--print]
+                            CPU a line beside CrowdSec, fail2ban, GoAccess, sshguard and a scanner by
+                            hand, on the same logs; writes benches/results and the picture of README
+                            (--print: writes nothing)
+  bench --hostile [--hub DIR] [--size BYTES] [--only NAME] [--flood N]
+                            lines that are made to hurt: what a byte costs, and what twice the size does;
+                            floods of N distinct things
+  gate [--print]            instructions a line, and ratios, against benches/gate.toml
+  reference [--hub DIR]     whole generated logs with and without --reference-matcher: the same alerts
   fuzz [--seconds N] [--target NAME]
                             every fuzz target, or one, for N seconds
 ";
@@ -49,7 +63,9 @@ fn run(args: &[String]) -> Result<()> {
         "suite" => suite::run(rest),
         "hub" => hub::run(rest),
         "diff-crowdsec" => diff::run(rest),
-        "bench" => diff::bench(rest),
+        "bench" => bench::run(rest),
+        "gate" => gate::run(rest),
+        "reference" => reference::run(rest),
         "fuzz" => fuzz::run(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::command::step;
-use crate::{fuzz, hub};
+use crate::{fuzz, gate, hub, reference};
 
 /// Seconds each fuzz target runs in CI.
 const FUZZ_SECONDS: u32 = 60;
@@ -37,6 +37,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         &docs,
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
+    gate::run(&[])?;
+    reference::run(&[])?;
     hub::run(&[])?;
     fuzz::all(FUZZ_SECONDS)
 }
