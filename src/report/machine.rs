@@ -1,5 +1,6 @@
 //! A replay's result for programs: one JSON document, or CSV.
 
+use overspill_connectors::Account;
 use overspill_dataflow::Stats;
 use overspill_decision::wire;
 use overspill_event::{Alert, Decision};
@@ -11,6 +12,7 @@ pub fn json(
     alerts: &[Alert],
     decisions: &[Decision],
     stats: &Stats,
+    input: &Account,
     is_interrupted: bool,
 ) -> String {
     let alert = |alert: &Alert| {
@@ -27,6 +29,7 @@ pub fn json(
         "alerts": alerts.iter().map(alert).collect::<Vec<_>>(),
         "decisions": decisions.iter().map(decision).collect::<Vec<_>>(),
         "counters": stats,
+        "input": input,
         "interrupted": is_interrupted,
     });
     format!("{document:#}\n")
