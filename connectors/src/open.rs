@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use bytes::Bytes;
 use overspill_event::Origin;
 
 use crate::arrow::{self, ArrowSource};
@@ -75,8 +76,26 @@ pub fn open_path(origin: Origin, options: Options) -> Result<Box<dyn Source>, So
     if !meta.is_file() {
         return stream(origin, Box::new(file), options);
     }
-    let blob = FileBlob::new(file).map_err(failed)?;
-    open_blob(origin, Arc::new(blob), options)
+    let blob = FileBlob::new(file.try_clone().map_err(failed)?).map_err(failed)?;
+    let head = head(&blob).map_err(failed)?;
+    if head.starts_with(parquet::MAGIC) {
+        return open_blob(origin, Arc::new(blob), options);
+    }
+    // What is read from its beginning on needs no copy in between.
+    let read_bytes = Arc::new(AtomicU64::new(0));
+    let reader = Box::new(Counted::new(file, Arc::clone(&read_bytes)));
+    of_stream(
+        origin,
+        &head,
+        reader,
+        (read_bytes, Some(meta.len())),
+        options,
+    )
+}
+
+fn head(blob: &dyn Blob) -> io::Result<Bytes> {
+    let len = usize::try_from(blob.len()).unwrap_or(HEAD_BYTES);
+    blob.read(0, len.min(HEAD_BYTES))
 }
 
 /// Opens bytes that can be read from any place.
@@ -88,13 +107,10 @@ pub fn open_blob(
     blob: Arc<dyn Blob>,
     options: Options,
 ) -> Result<Box<dyn Source>, SourceError> {
-    let head = usize::try_from(blob.len()).unwrap_or(HEAD_BYTES);
-    let head = blob
-        .read(0, head.min(HEAD_BYTES))
-        .map_err(|source| SourceError::Open {
-            path: origin.src.clone(),
-            source,
-        })?;
+    let head = head(&*blob).map_err(|source| SourceError::Open {
+        path: origin.src.clone(),
+        source,
+    })?;
     if head.starts_with(parquet::MAGIC) {
         let options = options.of_path(&origin.src);
         return Ok(Box::new(ParquetSource::open(origin, blob, options)));

@@ -22,7 +22,7 @@ use crate::blob::Blob;
 use crate::input::{FILES_MAX, InputError};
 
 /// What is asked for at least in one request.
-const BLOCK_BYTES: usize = 8 << 20;
+const BLOCK_BYTES: usize = 4 << 20;
 /// Threads that speak to servers.
 const THREADS: usize = 2;
 
@@ -56,10 +56,15 @@ fn runtime() -> io::Result<&'static Runtime> {
     Ok(RUNTIME.get_or_init(|| runtime))
 }
 
+/// Settings of the clients, by name.
+type Settings = Vec<(String, String)>;
+
 /// The store of an address, one for each scheme and host.
-fn store(url: &Url) -> Result<(Arc<dyn ObjectStore>, Path), object_store::Error> {
+fn store(
+    url: &Url,
+    settings: Settings,
+) -> Result<(Arc<dyn ObjectStore>, Path), object_store::Error> {
     static STORES: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>> = Mutex::new(BTreeMap::new());
-    let settings = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
     let (store, path) = parse_url_opts(url, settings)?;
     let key = format!("{}://{}", url.scheme(), url.authority());
     let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,6 +78,11 @@ fn store(url: &Url) -> Result<(Arc<dyn ObjectStore>, Path), object_store::Error>
 /// # Errors
 /// [`InputError`] when it stands for nothing, or the server does not answer.
 pub fn find(name: &str) -> Result<Vec<(String, Object)>, InputError> {
+    let settings = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
+    find_with(name, settings.collect())
+}
+
+fn find_with(name: &str, settings: Settings) -> Result<Vec<(String, Object)>, InputError> {
     let failed = |reason: String| InputError::Objects {
         name: name.to_owned(),
         reason,
@@ -83,7 +93,7 @@ pub fn find(name: &str) -> Result<Vec<(String, Object)>, InputError> {
         None => name,
     };
     let url = Url::parse(base).map_err(|error| failed(error.to_string()))?;
-    let (store, path) = store(&url).map_err(|error| failed(chain(&error)))?;
+    let (store, path) = store(&url, settings).map_err(|error| failed(chain(&error)))?;
     let runtime = runtime().map_err(|error| failed(error.to_string()))?;
     let is_web = matches!(url.scheme(), "http" | "https");
     if pattern_at.is_none()
@@ -216,3 +226,7 @@ impl Blob for Object {
         BLOCK_BYTES
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -23,7 +23,7 @@ use crate::report::progress::{InputBytes, Meter};
 use crate::report::term::{Paint, Style, safe};
 use crate::report::{human, input, machine};
 use crate::signals;
-use crate::wire::{self, Input, Run, chain};
+use crate::wire::{self, Input, Run};
 use files::Files;
 use inputs::Inputs;
 

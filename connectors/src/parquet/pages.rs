@@ -22,7 +22,7 @@ use crate::blob::Pieces;
 /// Most bytes of one page, unpacked.
 pub(crate) const PAGE_BYTES_MAX: usize = 64 << 20;
 /// Most bytes that the pages of one batch of rows may take, of all columns.
-pub(crate) const BATCH_PAGES_BYTES_MAX: usize = 256 << 20;
+pub(crate) const BATCH_PAGES_BYTES_MAX: usize = 512 << 20;
 /// Longest head of a page: it may hold the least and greatest value.
 const HEAD_BYTES_MAX: usize = 1 << 20;
 

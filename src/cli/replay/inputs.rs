@@ -43,6 +43,9 @@ impl Inputs {
         now: Time,
     ) -> Result<Self> {
         let window = window(rows, now)?;
+        if window.is_open() && (rows.time_column.is_some() || rows.time_unit != EpochUnit::Auto) {
+            bail!("--time-column and --time-unit are for --since and --until: add one of them");
+        }
         let mut files = Vec::new();
         let dsn = input.dsn.as_ref().map(|dsn| {
             if dsn.contains("://") {
