@@ -49,6 +49,9 @@ pub(super) fn run(args: &ReplayArgs, format: Format, color: Color) -> Result<Exi
     let settings = settings(args)?;
     let inputs = Inputs::find(&args.paths, &args.input, &args.rows, settings.now)?;
     inputs.check(args.processes)?;
+    if args.input.log_type.is_none() {
+        bail!("--type is missing: which log is it? For example --type nginx, --type syslog");
+    }
     if let Some(index) = args.child {
         return child(args, settings, &inputs, index);
     }

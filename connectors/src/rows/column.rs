@@ -65,7 +65,55 @@ pub(super) enum Values<'a> {
     FixedList(usize, Box<Column<'a>>),
     Map(&'a OffsetBuffer<i32>, Box<Column<'a>>, Box<Column<'a>>),
     /// Places in the values.
-    Dictionary(Vec<usize>, Box<Column<'a>>),
+    Dictionary(Keys<'a>, Box<Column<'a>>),
+}
+
+/// Keys of a dictionary, of any width.
+pub(super) enum Keys<'a> {
+    I8(&'a [i8]),
+    I16(&'a [i16]),
+    I32(&'a [i32]),
+    I64(&'a [i64]),
+    U8(&'a [u8]),
+    U16(&'a [u16]),
+    U32(&'a [u32]),
+    U64(&'a [u64]),
+}
+
+impl<'a> Keys<'a> {
+    fn new(array: &'a ArrayRef, kind: &DataType) -> Result<Self, String> {
+        macro_rules! keys {
+            ($kind:ty) => {
+                array.as_dictionary::<$kind>().keys().values()
+            };
+        }
+        Ok(match kind {
+            DataType::Int8 => Self::I8(keys!(Int8Type)),
+            DataType::Int16 => Self::I16(keys!(Int16Type)),
+            DataType::Int32 => Self::I32(keys!(Int32Type)),
+            DataType::Int64 => Self::I64(keys!(Int64Type)),
+            DataType::UInt8 => Self::U8(keys!(UInt8Type)),
+            DataType::UInt16 => Self::U16(keys!(UInt16Type)),
+            DataType::UInt32 => Self::U32(keys!(UInt32Type)),
+            DataType::UInt64 => Self::U64(keys!(UInt64Type)),
+            kind => return Err(format!("a dictionary with keys of type {kind}")),
+        })
+    }
+
+    /// Place of the value of a row that is not null.
+    pub(super) fn get(&self, at: usize) -> usize {
+        // A key that is not null was found to be a place when the array was made.
+        match self {
+            Self::I8(keys) => keys[at] as usize,
+            Self::I16(keys) => keys[at] as usize,
+            Self::I32(keys) => keys[at] as usize,
+            Self::I64(keys) => keys[at] as usize,
+            Self::U8(keys) => usize::from(keys[at]),
+            Self::U16(keys) => usize::from(keys[at]),
+            Self::U32(keys) => keys[at] as usize,
+            Self::U64(keys) => keys[at] as usize,
+        }
+    }
 }
 
 const fn per_second(unit: TimeUnit) -> i64 {
@@ -89,14 +137,9 @@ impl<'a> Column<'a> {
     pub(super) fn new(array: &'a ArrayRef) -> Result<Self, String> {
         let values = match array.data_type() {
             kind if kind.is_nested() => nested(array)?,
-            DataType::Dictionary(..) => {
-                let dictionary = array.as_any_dictionary();
-                let places = if dictionary.values().is_empty() {
-                    Vec::new()
-                } else {
-                    dictionary.normalized_keys()
-                };
-                Values::Dictionary(places, Box::new(Self::new(dictionary.values())?))
+            DataType::Dictionary(key, _) => {
+                let values = array.as_any_dictionary().values();
+                Values::Dictionary(Keys::new(array, key)?, Box::new(Self::new(values)?))
             }
             _ => match number(array) {
                 Some(values) => values,
@@ -116,9 +159,7 @@ impl<'a> Column<'a> {
         }
         match &self.values {
             Values::Null => true,
-            Values::Dictionary(places, values) => {
-                places.get(at).is_none_or(|place| values.is_null(*place))
-            }
+            Values::Dictionary(keys, values) => values.is_null(keys.get(at)),
             _ => false,
         }
     }
@@ -135,7 +176,7 @@ impl<'a> Column<'a> {
             Values::BytesView(array) => array.value(at),
             Values::Bytes(array) => array.value(at),
             Values::LargeBytes(array) => array.value(at),
-            Values::Dictionary(places, values) => return values.text(*places.get(at)?),
+            Values::Dictionary(keys, values) => return values.text(keys.get(at)),
             _ => return None,
         })
     }

@@ -108,7 +108,7 @@ fn value(column: &Column<'_>, at: usize, end: usize, out: &mut Vec<u8>) {
             let range = offsets[at] as usize..offsets[at + 1] as usize;
             map(keys, values, range, end, out);
         }
-        Values::Dictionary(places, values) => value(values, places[at], end, out),
+        Values::Dictionary(keys, values) => value(values, keys.get(at), end, out),
         values => number(values, at, out),
     }
 }
@@ -130,9 +130,9 @@ fn number(values: &Values<'_>, at: usize, out: &mut Vec<u8>) {
         }
         Values::F32(_) => out.extend_from_slice(b"null"),
         Values::F64(values) => push_float(values[at], out),
-        Values::Decimal32(values, scale) => push_decimal(&values[at].to_string(), *scale, out),
-        Values::Decimal64(values, scale) => push_decimal(&values[at].to_string(), *scale, out),
-        Values::Decimal128(values, scale) => push_decimal(&values[at].to_string(), *scale, out),
+        Values::Decimal32(values, scale) => push_units(i128::from(values[at]), *scale, out),
+        Values::Decimal64(values, scale) => push_units(i128::from(values[at]), *scale, out),
+        Values::Decimal128(values, scale) => push_units(values[at], *scale, out),
         Values::Decimal256(array) => {
             push_decimal(&array.value(at).to_string(), array.scale(), out);
         }
@@ -333,6 +333,31 @@ fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
         out.truncate(start);
         out.extend_from_slice(b"null");
     }
+}
+
+/// `value` units of 10^-scale.
+fn push_units(value: i128, scale: i8, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 40];
+    let mut at = digits.len();
+    let mut left = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    // Digits are ASCII.
+    push_decimal(
+        std::str::from_utf8(&digits[at..]).unwrap_or("0"),
+        scale,
+        out,
+    );
 }
 
 /// `digits` units of 10^-scale.

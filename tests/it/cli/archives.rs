@@ -12,14 +12,38 @@ use super::{Dir, counted, probing, request, run, sample};
 
 const NOW: [&str; 2] = ["--now", "2026-08-22T12:00:00Z"];
 
-/// The alerts of a replay, one JSON a line, and its summary.
+/// The alerts of a replay, one JSON a line, without what depends on the name of the file: an event's
+/// `datasource_path`, and identifiers, which are made of all of an alert. And the summary.
 fn alerts(args: &[&str]) -> (String, Value) {
     let dir = Dir::new();
     let file = dir.path("alerts.jsonl");
     let flags = [&["replay", "-o", "json", "--alerts", &file], args, &NOW].concat();
     let ran = run(&flags);
     ran.is(0, "", "");
-    (std::fs::read_to_string(&file).unwrap(), ran.json())
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines = text.lines().map(|line| {
+        let mut alert: Value = serde_json::from_str(line).unwrap();
+        without_names(&mut alert);
+        format!("{alert}\n")
+    });
+    (lines.collect(), ran.json())
+}
+
+fn without_names(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.remove("uuid");
+            if members
+                .get("key")
+                .is_some_and(|key| key == "datasource_path")
+            {
+                members.remove("value");
+            }
+            members.values_mut().for_each(without_names);
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_names),
+        _ => {}
+    }
 }
 
 fn files_below(dir: &Path) -> Vec<PathBuf> {
@@ -61,8 +85,7 @@ fn an_archive_gives_the_alerts_of_the_logs_that_it_was_made_of() {
             ];
             run(&[&args[..], &NOW].concat()).is(0, " lines in ", "");
             let (actual, summary) = alerts(&[&to, "--type", kind]);
-            // Nothing of an alert depends on the names of files or on places in them.
-            assert_eq!(actual, expected, "{name} by {by}");
+            assert!(actual == expected, "{name} by {by}");
             assert_eq!(summary["input"]["counts"]["dead_letters"], 0);
         }
     }
