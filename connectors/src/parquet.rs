@@ -223,20 +223,19 @@ fn stored(metadata: &ParquetMetaData, group: usize, mask: &ProjectionMask) -> (u
 
 /// The fields with texts and bytes as views, which are decoded without copying them.
 fn views(fields: &Fields) -> Fields {
-    let view = |field: &Arc<Field>| {
-        let kind = match field.data_type() {
-            DataType::Utf8 => DataType::Utf8View,
-            DataType::Binary => DataType::BinaryView,
-            DataType::Struct(fields) => DataType::Struct(views(fields)),
-            DataType::List(field) => DataType::List(views(&[Arc::clone(field)].into())[0].clone()),
-            DataType::Map(field, sorted) => {
-                DataType::Map(views(&[Arc::clone(field)].into())[0].clone(), *sorted)
-            }
-            _ => return Arc::clone(field),
-        };
-        Arc::new(field.as_ref().clone().with_data_type(kind))
-    };
     fields.iter().map(view).collect()
+}
+
+fn view(field: &Arc<Field>) -> Arc<Field> {
+    let kind = match field.data_type() {
+        DataType::Utf8 => DataType::Utf8View,
+        DataType::Binary => DataType::BinaryView,
+        DataType::Struct(fields) => DataType::Struct(views(fields)),
+        DataType::List(field) => DataType::List(view(field)),
+        DataType::Map(field, is_sorted) => DataType::Map(view(field), *is_sorted),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(kind))
 }
 
 impl Source for ParquetSource {
