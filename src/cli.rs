@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod archive;
 pub mod args;
 mod completion;
 mod config;
@@ -79,6 +80,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Replay(args) => replay::run(&args, cli.output, cli.color),
+        Command::Archive(args) => archive::run(&args),
         Command::Explain(args) => explain::run(&args, cli.output, cli.color),
         Command::Hubtest(args) => hubtest::run(&args, cli.output, cli.color),
         Command::Config(args) => config::run(&args, cli.output, cli.color),

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use overspill_connectors::Account;
 use overspill_dataflow::Stats;
 use overspill_dataflow::cluster::{Peers, connect};
 
@@ -49,6 +50,15 @@ pub enum Role {
         /// Sockets to the others.
         sockets: Vec<Option<TcpStream>>,
     },
+}
+
+/// What a child says when it is done.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub struct Counted {
+    /// Counters of its workers.
+    pub stats: Stats,
+    /// What became of its inputs.
+    pub input: Account,
 }
 
 /// The processes of a job.
@@ -206,7 +216,7 @@ impl Worker {
     ///
     /// # Errors
     /// When it failed.
-    pub fn finish(&mut self) -> Result<Stats> {
+    pub fn finish(&mut self) -> Result<Counted> {
         let mut text = String::new();
         self.output.read_to_string(&mut text)?;
         let status = self.child.wait()?;

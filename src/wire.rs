@@ -21,8 +21,9 @@ use crate::warnings::Warnings;
 const OUTPUTS_IN_FLIGHT: usize = 1_024;
 /// How often a quiet job is asked whether it is to stop.
 const STOP_LOOK: Duration = Duration::from_millis(50);
-/// Stack of a reader thread; it needs little, and there may be hundreds.
-const READER_STACK: usize = 512 << 10;
+/// Stack of a reader thread, which may also decode; what is not touched takes no memory, and there may
+/// be hundreds.
+const READER_STACK: usize = 2 << 20;
 /// Most live buckets unless configured otherwise.
 pub const BUCKETS_MAX: usize = 1 << 22;
 /// Most bytes of retained events unless configured otherwise: 512 MiB.

@@ -41,9 +41,15 @@ impl std::fmt::Debug for FileSource {
 }
 
 /// Counts the stored bytes that were read, for the progress bar.
-struct Counted<R> {
+pub(crate) struct Counted<R> {
     reader: R,
     read_bytes: Arc<AtomicU64>,
+}
+
+impl<R> Counted<R> {
+    pub(crate) fn new(reader: R, read_bytes: Arc<AtomicU64>) -> Self {
+        Self { reader, read_bytes }
+    }
 }
 
 impl<R: Read> Read for Counted<R> {
@@ -76,11 +82,25 @@ impl FileSource {
             (Box::new(file), meta.is_file().then_some(meta.len()))
         };
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let counted = Counted {
-            reader,
-            read_bytes: Arc::clone(&read_bytes),
-        };
-        let decoded = decode(counted).map_err(failed)?;
+        let counted = Counted::new(reader, Arc::clone(&read_bytes));
+        let counted = Box::new(counted);
+        Self::from_reader(origin, counted, (read_bytes, total_bytes), line_bytes_max)
+    }
+
+    /// Text, perhaps packed, from a reader that counts what it reads.
+    ///
+    /// # Errors
+    /// [`SourceError::Open`] when the head cannot be read.
+    pub(crate) fn from_reader(
+        origin: Origin,
+        reader: Box<dyn Read + Send>,
+        (read_bytes, total_bytes): (Arc<AtomicU64>, Option<u64>),
+        line_bytes_max: usize,
+    ) -> Result<Self, SourceError> {
+        let decoded = decode(reader).map_err(|source| SourceError::Open {
+            path: origin.src.clone(),
+            source,
+        })?;
         let lines = LineReader::new(decoded, line_bytes_max);
         Ok(Self {
             origin,

@@ -1,22 +1,32 @@
 //! What a user names on the command line, made into files: paths, globs, directories, `-`, DSNs.
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "object-store")]
+use std::sync::Arc;
 
+use overspill_event::Origin;
+
+#[cfg(feature = "object-store")]
+use crate::blob::Blob;
 use crate::file::STDIN;
 use crate::lines::LINE_BYTES_MAX;
+use crate::open::{Options, open_path};
+use crate::source::{Source, SourceError};
 
 /// Deepest folder that is looked into below a directory that was named.
 const DEPTH_MAX: usize = 16;
 /// Most files that one replay reads.
-const FILES_MAX: usize = 100_000;
+pub(crate) const FILES_MAX: usize = 100_000;
 
 /// One file to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Input {
-    /// Path, or `-`.
+    /// Path, address of an object, or `-`.
     pub path: String,
     /// Longest line in bytes.
     pub line_bytes_max: usize,
+    #[cfg(feature = "object-store")]
+    object: Option<Arc<crate::store::Object>>,
 }
 
 /// Why a name gave no file.
@@ -59,16 +69,65 @@ pub enum InputError {
         #[source]
         source: std::io::Error,
     },
+    /// Objects could not be found.
+    #[error("{name}: {reason}")]
+    Objects {
+        /// As given.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Too many files.
     #[error("more than {FILES_MAX} files: name fewer")]
     TooMany,
 }
 
 impl Input {
+    fn file(path: String, line_bytes_max: usize) -> Self {
+        Self {
+            path,
+            line_bytes_max,
+            #[cfg(feature = "object-store")]
+            object: None,
+        }
+    }
+
+    /// Name of the module that reads it, as an event shows it.
+    #[must_use]
+    pub fn module(&self) -> &str {
+        self.path
+            .split_once("://")
+            .map_or("file", |(scheme, _)| scheme)
+    }
+
+    /// Bytes as they are stored, where known.
+    #[must_use]
+    pub fn stored_bytes(&self) -> Option<u64> {
+        #[cfg(feature = "object-store")]
+        if let Some(object) = &self.object {
+            return Some(object.len());
+        }
+        std::fs::metadata(&self.path).ok().map(|meta| meta.len())
+    }
+
+    /// Opens it as what its first bytes say.
+    ///
+    /// # Errors
+    /// As [`open_path`].
+    pub fn open(&self, origin: Origin, options: Options) -> Result<Box<dyn Source>, SourceError> {
+        #[cfg(feature = "object-store")]
+        if let Some(object) = &self.object {
+            let object: Arc<dyn Blob> = Arc::<crate::store::Object>::clone(object);
+            return crate::open::open_blob(origin, object, options);
+        }
+        open_path(origin, options)
+    }
+
     /// The files a name stands for, in byte order of their paths.
     ///
     /// `-` is standard input, `file://` a DSN (`acquisition.md` 1.7), a name with `*`, `?` or `[` that
-    /// is no file a pattern, a directory all files below it that do not begin with a dot.
+    /// is no file a pattern, a directory all files below it that do not begin with a dot. Another
+    /// `scheme://` is the address of objects, if this build reads them.
     ///
     /// # Errors
     /// [`InputError`] when the name stands for nothing.
@@ -76,8 +135,38 @@ impl Input {
         if let Some(rest) = name.strip_prefix("file://") {
             return dsn(name, rest);
         }
+        if is_address(name) {
+            return objects(name);
+        }
         expand(name, LINE_BYTES_MAX)
     }
+}
+
+/// `scheme://...`
+fn is_address(name: &str) -> bool {
+    name.split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+#[cfg(feature = "object-store")]
+fn objects(name: &str) -> Result<Vec<Input>, InputError> {
+    let objects = crate::store::find(name)?;
+    let input = |(path, object)| Input {
+        object: Some(Arc::new(object)),
+        ..Input::file(path, LINE_BYTES_MAX)
+    };
+    Ok(objects.into_iter().map(input).collect())
+}
+
+#[cfg(not(feature = "object-store"))]
+fn objects(name: &str) -> Result<Vec<Input>, InputError> {
+    Err(InputError::Objects {
+        name: name.to_owned(),
+        reason: "this program was built without object stores: build it with --features \
+                 object-store, or fetch the files first"
+            .to_owned(),
+    })
 }
 
 /// `file://PATH_OR_GLOB?log_level=...&max_buffer_size=...`
@@ -109,15 +198,9 @@ fn dsn(name: &str, rest: &str) -> Result<Vec<Input>, InputError> {
 }
 
 fn expand(name: &str, line_bytes_max: usize) -> Result<Vec<Input>, InputError> {
-    let input = |path: &Path| Input {
-        path: path.display().to_string(),
-        line_bytes_max,
-    };
+    let input = |path: &Path| Input::file(path.display().to_string(), line_bytes_max);
     if name == STDIN {
-        return Ok(vec![Input {
-            path: STDIN.to_owned(),
-            line_bytes_max,
-        }]);
+        return Ok(vec![Input::file(STDIN.to_owned(), line_bytes_max)]);
     }
     let path = Path::new(name);
     if path.is_dir() {
@@ -226,6 +309,8 @@ mod tests {
         assert!(error(&at("no")).ends_with("no such file or directory"));
         assert!(error(&at("*.log")).ends_with("no file in it"));
         assert!(error(&at("")).ends_with("no file in it"));
+        #[cfg(not(feature = "object-store"))]
+        assert!(error("s3://a/b").contains("--features object-store"));
         assert!(error(&format!("file://{}?x=1", at("no"))).ends_with("unknown parameter \"x\""));
     }
 }

@@ -1,14 +1,34 @@
 //! Where lines come from.
 //!
 //! A source is one module behind the contract of [`Source`]. Sources know nothing of the dataflow
-//! that reads them; whoever joins both pumps batches from one into the other. Present: [`mod@file`]
-//! (plain, gzip, zstd, globs, directories, standard input) for replays, and [`memory`] for tests.
+//! that reads them; whoever joins both pumps batches from one into the other. Present, for replays:
+//! [`mod@file`] (text: plain, gzip, zstd, standard input), [`mod@parquet`], [`mod@arrow`] (IPC, file and
+//! stream) and [`json_lines`]; [`memory`] for tests. Bytes come from files and, with the feature
+//! `object-store`, from objects. [`mod@open`] tells which one an input needs, by its
+//! first bytes. Rows of columns become lines in `rows`; what cannot be read is written into the
+//! [`ledger`].
 
+pub mod archive;
+pub mod arrow;
+pub mod blob;
 pub mod file;
+mod guard;
 pub mod input;
+pub mod json_lines;
+pub mod ledger;
 pub mod lines;
 pub mod memory;
+pub mod open;
+pub mod parquet;
+mod rows;
 pub mod source;
+#[cfg(feature = "object-store")]
+pub mod store;
+pub mod window;
 
 pub use input::{Input, InputError};
+pub use ledger::{Account, DeadLetter, Ledger};
+pub use open::{Options, open_blob, open_path};
+pub use rows::choose::{LINE_KEY, Wanted};
 pub use source::{Retry, Source, SourceError, Step};
+pub use window::{TimeUnit, Window, path_span};

@@ -10,7 +10,7 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 const BLOCK_BYTES: usize = 256 * 1024;
 /// A batch is handed over when it holds this many bytes: a millisecond or two of parsing, which is
 /// what workers that share a file deal out.
-const BATCH_BYTES: usize = 64 * 1024;
+pub(crate) const BATCH_BYTES: usize = 64 * 1024;
 
 /// Cuts a reader's bytes into lines: at `\n`, less one `\r` before it; empty lines are skipped.
 ///

@@ -49,9 +49,17 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  overspill replay access.log.gz --type nginx\n  \
         overspill replay /var/log/auth.log* --type syslog --hub /path/to/hub --collection \
-        crowdsecurity/linux --alerts alerts.jsonl"
+        crowdsecurity/linux --alerts alerts.jsonl\n  \
+        overspill replay archive/ --type nginx --since 4h --lateness 1h"
     )]
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
+    /// Write logs as Parquet: compressed, sorted by time, in a folder a day, quick to replay.
+    #[command(
+        after_help = "Examples:\n  overspill archive access.log.gz --type nginx --to archive/\n  \
+        overspill archive auth.log --message-only --to auth.parquet --partition-by none\n  \
+        overspill replay archive/ --type nginx --since 2d"
+    )]
+    Archive(Box<ArchiveArgs>),
     /// Show what each parser did to a line, where it was poured, and why not elsewhere.
     #[command(
         after_help = "Examples:\n  overspill explain --type nginx --log '1.2.3.4 - - ...'\n  \
@@ -148,15 +156,122 @@ pub struct InputArgs {
     pub line_max: Option<usize>,
 }
 
+/// How rows of columnar files become lines, and which rows.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Rows (Parquet, Arrow, JSON lines)")]
+pub struct RowArgs {
+    /// Column (of JSON lines: member) whose text is the line. Without it a sole text column called
+    /// message, line, raw or log is the line, else each row is a line of JSON.
+    #[arg(long, value_name = "NAME", conflicts_with = "columns")]
+    pub message_column: Option<String>,
+    /// Only these columns in a row's JSON; fewer are read faster.
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Only rows from this time on: RFC 3339, a date, or how long before --now, such as 4h or 2d.
+    /// Lines of text have no column to cut them by and are refused, unless their path tells.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only rows before this time; as --since.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Column (of JSON lines: member) with the time of a row, for --since and --until. Default: a
+    /// timestamp column called time, timestamp or @timestamp.
+    #[arg(long, value_name = "NAME")]
+    pub time_column: Option<String>,
+    /// What whole numbers in the time column count since 1970; auto: told by their size.
+    #[arg(long, value_name = "UNIT", value_enum, default_value_t = EpochUnit::Auto)]
+    pub time_unit: EpochUnit,
+    /// Threads that decode row groups, shared by all inputs; default: the number of cores.
+    #[arg(long, value_name = "N")]
+    pub readers: Option<usize>,
+    /// Write here what could not be read, one JSON a line: path, row_group, row, reason.
+    #[arg(long, value_name = "FILE")]
+    pub dead_letters: Option<PathBuf>,
+}
+
+/// What a number in a time column counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum EpochUnit {
+    /// Told by the size of the number.
+    #[default]
+    Auto,
+    /// Seconds.
+    S,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+    /// Nanoseconds.
+    Ns,
+}
+
+/// Flags of `archive`.
+#[derive(Debug, Clone, Args)]
+pub struct ArchiveArgs {
+    /// Logs: what `replay` reads.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// A directory, or a file that ends in .parquet (one input, --partition-by none).
+    #[arg(long, value_name = "DIR|FILE")]
+    pub to: PathBuf,
+    /// What the log is.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What reads the times.
+    #[command(flatten)]
+    pub content: ContentArgs,
+    /// How rows of other archives become lines.
+    #[command(flatten)]
+    pub rows: RowArgs,
+    /// Write only the column `message`: no parsing, no times, no partitions.
+    #[arg(long, help_heading = "Archive")]
+    pub message_only: bool,
+    /// Write lines as bytes, so that one that is not UTF-8 stays as it is; else it loses those bytes.
+    #[arg(long, help_heading = "Archive")]
+    pub binary: bool,
+    /// Folders in Hive's style: date=2026-11-25, or date=2026-11-25/hour=06.
+    #[arg(long, value_enum, default_value_t = PartitionBy::Day, help_heading = "Archive")]
+    pub partition_by: PartitionBy,
+    /// Level of zstd, 1 to 22.
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Archive",
+        value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub level: i32,
+    /// Most rows of a row group: what is sorted in memory, and what a reader may leave out.
+    #[arg(long, value_name = "N", default_value_t = 131_072, help_heading = "Archive",
+        value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
+    pub row_group_rows: u64,
+    /// Replace files that exist.
+    #[arg(long, help_heading = "Archive")]
+    pub force: bool,
+    /// The time that dates without a year refer to, RFC 3339; default: now.
+    #[arg(long, value_name = "TIME", help_heading = "Input")]
+    pub now: Option<String>,
+}
+
+/// How an archive is spread over folders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PartitionBy {
+    /// A folder a day.
+    Day,
+    /// A folder an hour.
+    Hour,
+    /// One file an input.
+    None,
+}
+
 /// Flags of `replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// Files, globs, directories, or `-` for standard input; gzip and zstd are understood.
+    /// Files, globs, directories, or `-` for standard input: text, also packed with gzip or zstd,
+    /// Parquet, Arrow IPC, JSON lines. Builds with object-store also take s3://, gs://, az://, http(s)://.
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// What the log is.
     #[command(flatten)]
     pub input: InputArgs,
+    /// Rows into lines.
+    #[command(flatten)]
+    pub rows: RowArgs,
     /// What runs.
     #[command(flatten)]
     pub content: ContentArgs,

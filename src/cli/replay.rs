@@ -1,6 +1,7 @@
 //! `overspill replay`: logs in, alerts and decisions out.
 
 mod files;
+pub(super) mod inputs;
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -9,11 +10,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use overspill_connectors::Source;
-use overspill_connectors::file::{FileSource, STDIN};
-use overspill_connectors::input;
+use overspill_connectors::{Account, Ledger};
 use overspill_dataflow::{Job, Layout, Mode, Output, Progress, Settings, Stats};
-use overspill_event::{Alert, Decision, Origin};
+use overspill_event::{Alert, Decision};
 use overspill_golike::duration;
 use overspill_golike::time::{Time, parse_rfc3339};
 
@@ -23,13 +22,11 @@ use crate::content::{self, Engine};
 use crate::processes::{self, Cluster, Role, Worker};
 use crate::report::progress::{InputBytes, Meter};
 use crate::report::term::{Paint, Style, safe};
-use crate::report::{human, machine};
+use crate::report::{human, input, machine};
 use crate::signals;
-use crate::wire::{self, Input, Run, chain};
+use crate::wire::{self, Input, Run};
 use files::Files;
-
-/// Most files that are read side by side; beyond, use fewer files or a directory at a time.
-const PARTITIONS_MAX: usize = 512;
+use inputs::Inputs;
 
 /// What a replay gave.
 #[derive(Debug, Default)]
@@ -40,6 +37,8 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// Counters.
     pub stats: Stats,
+    /// What became of the inputs.
+    pub input: Account,
     /// How long it took.
     pub elapsed: Duration,
     /// It ended before its inputs did, because somebody asked it to.
@@ -48,12 +47,18 @@ pub struct Outcome {
 
 pub(super) fn run(args: &ReplayArgs, format: Format, color: Color) -> Result<Exit> {
     let err = Style::of(&std::io::stderr(), color);
-    let inputs = files(args)?;
     let settings = settings(args)?;
+    let inputs = Inputs::find(&args.paths, &args.input, &args.rows, settings.now)?;
+    inputs.check(args.processes)?;
+    if args.input.log_type.is_none() {
+        bail!("--type is missing: which log is it? For example --type nginx, --type syslog");
+    }
     if let Some(index) = args.child {
         return child(args, settings, &inputs, index);
     }
     let files = Files::open(args, format)?;
+    let ledger = Arc::new(Ledger::default());
+    ledger.count(&inputs.pruned());
     let engine = content::load(&args.content)?;
     report_content(&engine, &err);
     let is_refused = args.content.strict && !engine.refused.is_empty();
@@ -67,7 +72,7 @@ pub(super) fn run(args: &ReplayArgs, format: Format, color: Color) -> Result<Exi
         plan: Arc::new(engine.plan),
         settings,
         layout,
-        inputs: partitions(args, &inputs, 0),
+        inputs: partitions(args, &inputs, 0, &ledger),
         recorder: None,
         warnings: engine.runtime,
         progress: Arc::new(Progress::default()),
@@ -75,20 +80,27 @@ pub(super) fn run(args: &ReplayArgs, format: Format, color: Color) -> Result<Exi
     };
     run.bytes
         .total
-        .store(total_bytes(&inputs), Ordering::Relaxed);
+        .store(inputs.total_bytes(), Ordering::Relaxed);
     let meter = (format == Format::Human).then(|| meter(args, &run, err));
     let started = now();
     let mut outcome = replay(run, &mut children)?;
     outcome.elapsed = started.elapsed();
     drop(meter);
+    outcome.input = ledger.account();
     for child in &mut children {
-        outcome.stats.add(&child.finish()?);
+        let counted = child.finish()?;
+        outcome.stats.add(&counted.stats);
+        outcome.input.add(counted.input);
     }
     // What is left is writing: from here on the first signal ends it.
     outcome.is_interrupted = stop.swap(true, Ordering::Relaxed);
     for error in &outcome.stats.read_errors {
         tell(&format!("error: {}\n", safe(error)));
     }
+    tell(&input::dead_letters(
+        &outcome.input,
+        &outcome.stats.read_errors,
+    ));
     let takes_stdout = files.takes_stdout();
     files.write(&outcome)?;
     if takes_stdout {
@@ -98,7 +110,7 @@ pub(super) fn run(args: &ReplayArgs, format: Format, color: Color) -> Result<Exi
     }
     Ok(if outcome.is_interrupted {
         Exit::Interrupted
-    } else if !outcome.stats.read_errors.is_empty() {
+    } else if !outcome.stats.read_errors.is_empty() || outcome.input.counts.dead_letters > 0 {
         Exit::Failed
     } else if is_refused {
         Exit::Refused
@@ -120,12 +132,8 @@ fn layout(args: &ReplayArgs, index: usize, sockets: Vec<Option<TcpStream>>) -> L
 }
 
 /// A process that only works: its counters go to the parent.
-fn child(
-    args: &ReplayArgs,
-    settings: Settings,
-    inputs: &[input::Input],
-    index: usize,
-) -> Result<Exit> {
+fn child(args: &ReplayArgs, settings: Settings, inputs: &Inputs, index: usize) -> Result<Exit> {
+    let ledger = Arc::new(Ledger::default());
     let engine = content::load(&args.content)?;
     let Role::Child { sockets, .. } = Cluster::form(args)?.role else {
         bail!("--child is for processes that overspill itself starts");
@@ -136,14 +144,16 @@ fn child(
         plan: Arc::new(engine.plan),
         settings,
         layout: layout(args, index, sockets),
-        inputs: partitions(args, inputs, index),
+        inputs: partitions(args, inputs, index, &ledger),
         recorder: None,
         warnings: engine.runtime,
         progress: Arc::new(Progress::default()),
         bytes: Arc::new(InputBytes::default()),
     };
     let stats = run.run(|_output| Ok(()))?;
-    print(&format!("{}\n", serde_json::to_string(&stats)?))?;
+    let input = ledger.account();
+    let counted = processes::Counted { stats, input };
+    print(&format!("{}\n", serde_json::to_string(&counted)?))?;
     Ok(Exit::Done)
 }
 
@@ -225,71 +235,18 @@ pub(super) fn moment(text: Option<&str>) -> Result<Time> {
     }
 }
 
-/// The files that the arguments name.
-fn files(args: &ReplayArgs) -> Result<Vec<input::Input>> {
-    let mut files = Vec::new();
-    let dsn = args.input.dsn.as_ref().map(|dsn| {
-        if dsn.contains("://") {
-            dsn.clone()
-        } else {
-            format!("file://{dsn}")
-        }
-    });
-    for name in args.paths.iter().chain(&dsn) {
-        files.extend(input::Input::expand(name).map_err(|error| anyhow::anyhow!(chain(&error)))?);
-    }
-    if files.is_empty() {
-        bail!("nothing to replay: name a file, or `-` for standard input");
-    }
-    if args.input.log_type.is_none() {
-        bail!("--type is missing: which log is it? For example --type nginx, --type syslog");
-    }
-    if files.len() > PARTITIONS_MAX {
-        bail!(
-            "{} files at once; at most {PARTITIONS_MAX} are read side by side",
-            files.len()
-        );
-    }
-    let n_stdin = files.iter().filter(|file| file.path == STDIN).count();
-    if n_stdin > 1 || (n_stdin == 1 && args.processes > 1) {
-        bail!("standard input can be read once, by one process");
-    }
-    if let Some(line_max) = args.input.line_max {
-        files
-            .iter_mut()
-            .for_each(|file| file.line_bytes_max = line_max);
-    }
-    Ok(files)
-}
-
-fn total_bytes(inputs: &[input::Input]) -> u64 {
-    inputs
-        .iter()
-        .filter_map(|file| std::fs::metadata(&file.path).ok())
-        .map(|meta| meta.len())
-        .sum()
-}
-
 /// The partitions that process `index` reads.
-fn partitions(args: &ReplayArgs, files: &[input::Input], index: usize) -> Vec<Input> {
+fn partitions(
+    args: &ReplayArgs,
+    inputs: &Inputs,
+    index: usize,
+    ledger: &Arc<Ledger>,
+) -> Vec<Input> {
     let labels = labels(&args.input);
     let workers = args.workers.max(1);
     let total = workers * args.processes.max(1);
-    let all = (0u32..).zip(files);
-    all.filter(|(id, _)| Job::worker_of(*id, total) / workers == index)
-        .map(|(id, file)| {
-            let origin = Origin {
-                src: file.path.clone(),
-                module: "file".to_owned(),
-                labels: labels.clone(),
-            };
-            let (opened, line_max) = (origin.clone(), file.line_bytes_max);
-            let open = Box::new(move || {
-                FileSource::open(opened, line_max).map(|source| Box::new(source) as Box<dyn Source>)
-            });
-            Input { id, origin, open }
-        })
-        .collect()
+    let is_ours = |id: u32| Job::worker_of(id, total) / workers == index;
+    inputs.partitions(&labels, ledger, is_ours)
 }
 
 /// Labels of the lines, sorted by name.
@@ -341,7 +298,14 @@ fn show(args: &ReplayArgs, outcome: &Outcome, format: Format, color: Color) -> R
     match format {
         Format::Json => {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-            machine::json(alerts, decisions, stats, *is_interrupted, &mut out)?;
+            machine::json(
+                alerts,
+                decisions,
+                stats,
+                &outcome.input,
+                *is_interrupted,
+                &mut out,
+            )?;
             Ok(out.flush()?)
         }
         Format::Raw => print(&machine::csv(alerts)),
@@ -389,6 +353,7 @@ fn report(args: &ReplayArgs, outcome: &Outcome, style: &Style) -> String {
         decisions.len(),
         outcome.elapsed.as_secs_f64(),
     ));
+    out.push_str(&input::summary(&outcome.input, style));
     out.push_str(&human::troubles(stats, style));
     if args.unparsed {
         out.push_str(&human::unparsed(stats, style));

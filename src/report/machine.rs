@@ -1,7 +1,11 @@
 //! A replay's result for programs: one JSON document, or CSV.
 
+<<<<<<< HEAD
 use std::io::{self, Write};
 
+=======
+use overspill_connectors::Account;
+>>>>>>> w/archive
 use overspill_dataflow::Stats;
 use overspill_decision::wire;
 use overspill_event::{Alert, Decision};
@@ -16,7 +20,9 @@ pub fn json(
     alerts: &[Alert],
     decisions: &[Decision],
     stats: &Stats,
+    input: &Account,
     is_interrupted: bool,
+<<<<<<< HEAD
     out: &mut dyn Write,
 ) -> io::Result<()> {
     out.write_all(b"{\n  \"alerts\": ")?;
@@ -27,6 +33,27 @@ pub fn json(
     out.write_all(b",\n  \"decisions\": ")?;
     list(decisions, wire::append_decision, out)?;
     writeln!(out, ",\n  \"interrupted\": {is_interrupted}\n}}")
+=======
+) -> String {
+    let alert = |alert: &Alert| {
+        let mut out = Vec::new();
+        wire::append_alert(alert, &mut out);
+        parsed(&out)
+    };
+    let decision = |decision: &Decision| {
+        let mut out = Vec::new();
+        wire::append_decision(decision, &mut out);
+        parsed(&out)
+    };
+    let document = json!({
+        "alerts": alerts.iter().map(alert).collect::<Vec<_>>(),
+        "decisions": decisions.iter().map(decision).collect::<Vec<_>>(),
+        "counters": stats,
+        "input": input,
+        "interrupted": is_interrupted,
+    });
+    format!("{document:#}\n")
+>>>>>>> w/archive
 }
 
 /// A list of what `append` writes in one line, one value after the other.

@@ -1,5 +1,6 @@
 //! The command as its users meet it: the built binary, what it prints and how it ends.
 
+mod archives;
 mod commands;
 mod content;
 mod input;

@@ -1,4 +1,4 @@
-//! `--alerts` and `--decisions`: files that are opened before the work and written after it.
+//! `--alerts`, `--decisions` and `--dead-letters`: files that are opened before the work and written after it.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -16,6 +16,7 @@ use crate::cli::print;
 pub(super) struct Files {
     alerts: Option<Target>,
     decisions: Option<Target>,
+    dead_letters: Option<Target>,
 }
 
 /// Where one kind of result goes.
@@ -32,9 +33,14 @@ impl Files {
         if alerts.is_some() && alerts == decisions && !is_stdout(alerts.as_deref()) {
             bail!("--alerts and --decisions name the same file");
         }
+        let dead_letters = &args.rows.dead_letters;
+        if dead_letters.is_some() && (dead_letters == alerts || dead_letters == decisions) {
+            bail!("--dead-letters names the same file as --alerts or --decisions");
+        }
         let files = Self {
             alerts: alerts.as_deref().map(target).transpose()?,
             decisions: decisions.as_deref().map(target).transpose()?,
+            dead_letters: dead_letters.as_deref().map(target).transpose()?,
         };
         if files.takes_stdout() && format != Format::Human {
             bail!("standard output can take -o json, -o raw or a file `-`, not two of them");
@@ -44,7 +50,7 @@ impl Files {
 
     /// One of them is standard output, so that nothing else should be.
     pub(super) fn takes_stdout(&self) -> bool {
-        [&self.alerts, &self.decisions]
+        [&self.alerts, &self.decisions, &self.dead_letters]
             .into_iter()
             .any(|target| matches!(target, Some(Target::Stdout)))
     }
@@ -62,6 +68,14 @@ impl Files {
             let mut out = Vec::new();
             for decision in &outcome.decisions {
                 wire::append_decision(decision, &mut out);
+                out.push(b'\n');
+            }
+            target.write(&out)?;
+        }
+        if let Some(target) = self.dead_letters {
+            let mut out = Vec::new();
+            for letter in &outcome.input.dead_letters {
+                serde_json::to_writer(&mut out, letter)?;
                 out.push(b'\n');
             }
             target.write(&out)?;

@@ -38,7 +38,10 @@ fn a_document_has_alerts_decisions_and_counters() {
     ran.is(0, "", "");
     let document = ran.json();
     let keys: Vec<&String> = document.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["alerts", "counters", "decisions", "interrupted"]);
+    assert_eq!(
+        keys,
+        ["alerts", "counters", "decisions", "input", "interrupted"]
+    );
     assert_eq!(document["interrupted"], false);
     assert_eq!(document["alerts"][0]["source"]["value"], "203.0.113.9");
     assert_eq!(document["decisions"][0]["type"], "ban");
