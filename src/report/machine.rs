@@ -1,88 +1,48 @@
 //! A replay's result for programs: one JSON document, or CSV.
 
-<<<<<<< HEAD
 use std::io::{self, Write};
 
-=======
 use overspill_connectors::Account;
->>>>>>> w/archive
 use overspill_dataflow::Stats;
 use overspill_decision::wire;
 use overspill_event::{Alert, Decision};
-use serde_json::Value;
 
-/// Writes everything as one JSON document, alert by alert: the whole of it as values would take
-/// several times the memory of the alerts.
+/// Writes everything as one JSON document: an alert a line, a decision a line.
+///
+/// It is written piece by piece: a replay may have a hundred thousand alerts.
 ///
 /// # Errors
-/// The writer's.
+/// Those of `out`.
 pub fn json(
     alerts: &[Alert],
     decisions: &[Decision],
     stats: &Stats,
     input: &Account,
     is_interrupted: bool,
-<<<<<<< HEAD
     out: &mut dyn Write,
 ) -> io::Result<()> {
     out.write_all(b"{\n  \"alerts\": ")?;
     list(alerts, wire::append_alert, out)?;
-    out.write_all(b",\n  \"counters\": ")?;
-    let counters = serde_json::to_value(stats)?;
-    indented(&format!("{counters:#}"), "  ", out)?;
+    write!(out, ",\n  \"counters\": {}", serde_json::to_value(stats)?)?;
     out.write_all(b",\n  \"decisions\": ")?;
     list(decisions, wire::append_decision, out)?;
+    write!(out, ",\n  \"input\": {}", serde_json::to_value(input)?)?;
     writeln!(out, ",\n  \"interrupted\": {is_interrupted}\n}}")
-=======
-) -> String {
-    let alert = |alert: &Alert| {
-        let mut out = Vec::new();
-        wire::append_alert(alert, &mut out);
-        parsed(&out)
-    };
-    let decision = |decision: &Decision| {
-        let mut out = Vec::new();
-        wire::append_decision(decision, &mut out);
-        parsed(&out)
-    };
-    let document = json!({
-        "alerts": alerts.iter().map(alert).collect::<Vec<_>>(),
-        "decisions": decisions.iter().map(decision).collect::<Vec<_>>(),
-        "counters": stats,
-        "input": input,
-        "interrupted": is_interrupted,
-    });
-    format!("{document:#}\n")
->>>>>>> w/archive
 }
 
-/// A list of what `append` writes in one line, one value after the other.
+/// A list of what `append` writes, a line each.
 fn list<T>(items: &[T], append: impl Fn(&T, &mut Vec<u8>), out: &mut dyn Write) -> io::Result<()> {
     if items.is_empty() {
         return out.write_all(b"[]");
     }
-    let mut bytes = Vec::new();
+    let mut line = Vec::new();
     for (n, item) in items.iter().enumerate() {
-        out.write_all(if n == 0 { b"[\n    " } else { b",\n    " })?;
-        bytes.clear();
-        append(item, &mut bytes);
-        // Our own writer's bytes: a failure would be a defect, and null shows it.
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        indented(&format!("{value:#}"), "    ", out)?;
+        line.clear();
+        line.extend_from_slice(if n == 0 { b"[\n    " } else { b",\n    " });
+        append(item, &mut line);
+        out.write_all(&line)?;
     }
     out.write_all(b"\n  ]")
-}
-
-/// Writes a text of several lines whose first stands where it is to stand.
-fn indented(text: &str, indent: &str, out: &mut dyn Write) -> io::Result<()> {
-    for (n, line) in text.lines().enumerate() {
-        if n > 0 {
-            out.write_all(b"\n")?;
-            out.write_all(indent.as_bytes())?;
-        }
-        out.write_all(line.as_bytes())?;
-    }
-    Ok(())
 }
 
 /// Alerts as CSV with a header.

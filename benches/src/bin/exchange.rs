@@ -11,8 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use overspill_benches::thread_cpu_ns;
 use overspill_bucket::{
-    Change, Key, Kind, NoExpressions, Order, Payload, Pour, ScenarioId, Spec, Stamp, Table,
-    TableConfig,
+    Change, Key, Kind, NoExpressions, Order, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
 };
 use overspill_dataflow::batch::{PourBatch, PourDistributor, PourHead};
 use serde_json::json;
@@ -219,8 +218,8 @@ fn take(table: &mut Table, batch: &PourBatch, changes: &mut Vec<Change>) {
             distinct: None,
             cancel: false,
         };
-        let payload = Payload::new(batch.payload(head));
-        table.pour(pour, &payload, &mut NoExpressions, changes);
+        let payload = batch.payload(head);
+        table.pour(pour, payload, &mut NoExpressions, changes);
     }
     changes.clear();
 }
