@@ -321,7 +321,7 @@ mod tests {
             // One in sixteen stays for ever, the others leave in some order.
             while held.len() > 2_000 + n as usize / 16 {
                 let at = (n as usize * 7_919) % held.len();
-                let at = (at..held.len()).find(|&at| held[at].0 % 16 != 0);
+                let at = (at..held.len()).find(|&at| !held[at].0.is_multiple_of(16));
                 let Some(at) = at else { break };
                 let (_, id) = held.swap_remove(at);
                 events.release(id);
