@@ -36,6 +36,8 @@ pub struct Counters {
     pub repeated: u64,
     /// Pours of scenarios the table does not know, which were ignored.
     pub unknown: u64,
+    /// Pours that were ignored because 28 GiB of events waited or were retained.
+    pub without_room: u64,
     /// Restored buckets and blackholes whose scenario is gone.
     pub orphaned: u64,
     /// Pours that were collected instead of speculated on.

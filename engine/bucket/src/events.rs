@@ -25,6 +25,9 @@ const SEGMENT_BYTES: usize = 1 << 18;
 /// Events begin at multiples of this.
 const UNIT: usize = 8;
 const UNITS_BITS: u32 = 15;
+/// Segments that can be told apart; some are kept back for what compacting and restoring open.
+const SEGMENTS_MAX: usize = 1 << (u32::BITS - UNITS_BITS);
+const SEGMENTS_RESERVED: usize = 1 << 14;
 /// Number and length before the bytes of an event.
 const HEAD: usize = 8;
 /// Empty segments kept for their memory.
@@ -73,6 +76,11 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// Whether there is room for further events: 28 GiB of them are held otherwise.
+    pub(crate) fn has_room(&self) -> bool {
+        self.segments.len() < SEGMENTS_MAX - SEGMENTS_RESERVED || !self.empty.is_empty()
+    }
+
     /// The event of a pour, which the caller holds from now on. Pours of one event come one after
     /// the other, mostly with equal bytes, and share them.
     pub(crate) fn share(&mut self, order: Order, bytes: &[u8]) -> EventId {
@@ -97,7 +105,7 @@ impl Events {
             Some(number) => number,
             None => {
                 self.metas.push(Meta::default());
-                // The places end first: 32 GiB of events.
+                // The segments end first, and an event has at least eight bytes.
                 self.metas.len() as u32 - 1
             }
         };

@@ -199,6 +199,8 @@ impl Table {
             self.counters.late += 1;
         } else if !self.rules.knows(pour.scenario) {
             self.counters.unknown += 1;
+        } else if !self.events.has_room() {
+            self.counters.without_room += 1;
         } else if self.config.speculative {
             self.speculate(pour, evidence, judge, out);
         } else {

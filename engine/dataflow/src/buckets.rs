@@ -104,7 +104,8 @@ impl BucketWorker {
             ("redone", counters.redone),
             ("live at the end", counters.live_buckets),
         ];
-        for (name, n) in named {
+        let rare = ("ignored for want of room for events", counters.without_room);
+        for (name, n) in named.into_iter().chain((rare.1 > 0).then_some(rare)) {
             *stats.buckets.entry(name.to_owned()).or_default() += n;
         }
         let errors = ("conditions that raised an error", self.judge.n_errors);
