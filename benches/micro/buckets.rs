@@ -14,6 +14,7 @@ use overspill_dataflow::batch::{BATCH_RECORDS, HAS_TIME, PourBatch, PourDistribu
 use timely::communication::Push;
 use timely::dataflow::channels::Message;
 use timely::dataflow::channels::pushers::exchange::Distributor;
+use timely::progress::Stamp as Times;
 
 fn main() {
     divan::main();
@@ -161,7 +162,7 @@ impl World {
             });
         }
         let mut workers = [Received::default(), Received::default()];
-        let stamp = timely::progress::Stamp::from(timely::progress::Antichain::from_elem(0_u64));
+        let stamp = Times::from_elem(0_u64);
         distributor.partition(&mut batch, &stamp, &mut workers);
         distributor.flush(&stamp, &mut workers);
         for batch in workers.iter().flat_map(|worker| &worker.0) {
@@ -192,7 +193,7 @@ fn exchange_replay(bencher: Bencher<'_, '_>, n_keys: u64) {
 }
 
 /// Pours are applied at arrival and settled later.
-#[divan::bench(args = [1_000, 1_000_000])]
+#[divan::bench(args = &KEYS[..2])]
 fn live(bencher: Bencher<'_, '_>, n_keys: u64) {
     run(bencher, TableConfig::live(60_000_000_000), n_keys);
 }
