@@ -81,7 +81,7 @@ pub(crate) fn hub(args: &[String]) -> Result<Option<PathBuf>> {
 
 /// Builds our programs: the product, the generator, the measures.
 pub(crate) fn build() -> Result<()> {
-    let mut args = vec!["build", "--release", "--quiet", "--bins"];
+    let mut args = vec!["build", "--release", "--quiet", "--bins", "--examples"];
     for package in ["overspill", "overspill-datasets", "overspill-benches"] {
         args.extend(["-p", package]);
     }

@@ -90,7 +90,7 @@ pub(crate) fn measure(asked: &Asked) -> Result<Measured> {
             eprintln!("round {round} of {}: {kind}", asked.rounds);
             one_round(kind, asked, &logs, &cases, &mut measured, &mut crowdsec)?;
         }
-        let ran = Command::new(release("bench-exchange")).output()?;
+        let ran = Command::new(release("examples/bench-exchange")).output()?;
         let text = String::from_utf8_lossy(&ran.stdout).into_owned();
         measured.exchange_ns.0.push(exchange_ns(&text)?);
     }

@@ -31,7 +31,7 @@ pub(crate) fn plot(title: &str, note: &str, bars: &[Bar]) -> String {
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
          height=\"{height}\" role=\"img\" aria-label=\"{0}\">\n<style>\n\
-         text {{ font: 13px system-ui, sans-serif; fill: #57606a; }}\n\
+         text {{ font: 12px system-ui, sans-serif; fill: #57606a; }}\n\
          .title {{ font-size: 15px; font-weight: 600; }}\n.note {{ font-size: 11px; }}\n\
          .bar {{ fill: #4c8dd6; }}\n.us {{ stroke: #d9822b; stroke-width: 2; }}\n\
          .grid {{ stroke: #8b949e; stroke-opacity: 0.35; }}\n\
@@ -39,7 +39,7 @@ pub(crate) fn plot(title: &str, note: &str, bars: &[Bar]) -> String {
          .target {{ stroke: #2da44e; stroke-width: 2; stroke-dasharray: 3 2; }}\n\
          @media (prefers-color-scheme: dark) {{ text {{ fill: #c9d1d9; }} }}\n</style>\n\
          <text class=\"title\" x=\"12\" y=\"24\">{0}</text>\n\
-         <text class=\"note\" x=\"12\" y=\"44\">{1}; logarithmic scale</text>\n",
+         <text class=\"note\" x=\"12\" y=\"44\">{1}; logarithmic scale; dashed: to be reached</text>\n",
         escaped(title),
         escaped(note)
     );

@@ -160,8 +160,11 @@ fn json(asked: &Asked, circumstances: &Circumstances, measured: &Measured) -> Va
     })
 }
 
-/// Two figures that matter: 1,234 or 12.3.
+/// The digits that matter: 1,234 or 9.3 or 0.03.
 pub(crate) fn figure(number: f64) -> String {
+    if number.abs() < 0.095 {
+        return format!("{number:.2}");
+    }
     if number.abs() < 9.95 {
         return format!("{number:.1}");
     }
@@ -292,7 +295,7 @@ fn rest(out: &mut String, measured: &Measured) {
 fn picture(circumstances: &Circumstances, measured: &Measured) -> String {
     let bar = |ratio: &Ratio| {
         Some(Bar {
-            title: format!("{}, {}", ratio.peer.title, log_of(&ratio.ours)),
+            title: title(ratio),
             median: ratio.times.median()?,
             least: ratio.times.least()?,
             most: ratio.times.most()?,
@@ -312,9 +315,13 @@ fn picture(circumstances: &Circumstances, measured: &Measured) -> String {
     )
 }
 
-/// `nginx` or `sshd`, unless the title says so already.
-fn log_of(row: &Row) -> &str {
-    row.title.split(',').next().unwrap_or_default()
+/// The peer and the log, which some peers have in their names.
+fn title(ratio: &Ratio) -> String {
+    let log = ratio.ours.title.split(',').next().unwrap_or_default();
+    if ratio.peer.title.ends_with(log) {
+        return ratio.peer.title.clone();
+    }
+    format!("{}, {log}", ratio.peer.title)
 }
 
 #[cfg(test)]
@@ -357,6 +364,7 @@ mod tests {
     #[test]
     fn numbers_have_the_digits_that_matter() {
         assert_eq!(figure(0.314), "0.3");
+        assert_eq!(figure(0.0314), "0.03");
         assert_eq!(figure(9.94), "9.9");
         assert_eq!(figure(999.6), "1,000");
         assert_eq!(figure(1_234_567.0), "1,234,567");
