@@ -128,7 +128,7 @@ impl ArrowSource {
     fn fill(&mut self, out: &mut LineBatch, counts: &mut Counts) -> Result<(), String> {
         loop {
             if let (Some(pending), Some(rows)) = (&mut self.pending, &self.rows) {
-                rows.append(pending, counts, out)?;
+                guarded(|| rows.append(pending, counts, out))??;
                 if !pending.is_done() {
                     return Ok(());
                 }

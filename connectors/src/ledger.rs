@@ -54,16 +54,20 @@ pub struct Counts {
 impl Counts {
     /// Adds another's.
     pub fn add(&mut self, other: &Self) {
-        self.files += other.files;
-        self.files_pruned += other.files_pruned;
-        self.row_groups += other.row_groups;
-        self.row_groups_pruned += other.row_groups_pruned;
-        self.rows += other.rows;
-        self.rows_pruned += other.rows_pruned;
-        self.rows_outside += other.rows_outside;
-        self.rows_without_time += other.rows_without_time;
-        self.rows_empty += other.rows_empty;
-        self.dead_letters += other.dead_letters;
+        for (mine, theirs) in [
+            (&mut self.files, other.files),
+            (&mut self.files_pruned, other.files_pruned),
+            (&mut self.row_groups, other.row_groups),
+            (&mut self.row_groups_pruned, other.row_groups_pruned),
+            (&mut self.rows, other.rows),
+            (&mut self.rows_pruned, other.rows_pruned),
+            (&mut self.rows_outside, other.rows_outside),
+            (&mut self.rows_without_time, other.rows_without_time),
+            (&mut self.rows_empty, other.rows_empty),
+            (&mut self.dead_letters, other.dead_letters),
+        ] {
+            *mine = mine.saturating_add(theirs);
+        }
     }
 }
 

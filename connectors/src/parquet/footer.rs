@@ -15,6 +15,8 @@ pub(crate) const FOOTER_BYTES_MAX: usize = 16 << 20;
 pub(crate) const SCHEMA_ELEMENTS_MAX: usize = 10_000;
 /// Deepest structures within structures.
 pub(crate) const SCHEMA_DEPTH_MAX: usize = 32;
+/// Most rows of a file: each has a number.
+const FILE_ROWS_MAX: i64 = 1 << 48;
 /// Longest value of a fixed length.
 const FIXED_BYTES_MAX: i32 = 1_024;
 
@@ -130,12 +132,14 @@ fn schema(cursor: &mut Cursor<'_>) -> Result<usize, String> {
 /// The row groups have the columns of the schema, and sizes that are none are not negative.
 fn agree(metadata: &ParquetMetaData) -> Result<(), String> {
     let n_columns = metadata.file_metadata().schema_descr().num_columns();
+    let mut rows_left = FILE_ROWS_MAX;
     for (at, group) in metadata.row_groups().iter().enumerate() {
         if group.num_columns() != n_columns {
             return Err(format!("row group {at} has not the columns of the schema"));
         }
-        if group.num_rows() < 0 {
-            return Err(format!("row group {at} has a negative number of rows"));
+        rows_left -= group.num_rows().clamp(-1, FILE_ROWS_MAX);
+        if group.num_rows() < 0 || rows_left < 0 {
+            return Err(format!("row group {at} has an impossible number of rows"));
         }
     }
     Ok(())

@@ -71,7 +71,8 @@ impl GroupReader {
     fn try_fill(&mut self, out: &mut LineBatch, counts: &mut Counts) -> Result<bool, String> {
         loop {
             if let Some(pending) = &mut self.pending {
-                self.file.rows.append(pending, counts, out)?;
+                let rows = &self.file.rows;
+                guarded(|| rows.append(pending, counts, out))??;
                 if !pending.is_done() {
                     return Ok(true);
                 }
@@ -124,8 +125,7 @@ impl GroupReader {
             &file.timed
         };
         let (packed, _) = stored(&file.metadata, self.group.index, &projection.mask);
-        let most = ROWS_FREE.saturating_add(packed.saturating_mul(ROWS_PER_BYTE_MAX));
-        if self.group.n_rows > most {
+        if self.group.n_rows > most_rows(packed) {
             return Err(format!(
                 "{} rows in {packed} bytes; at most {ROWS_PER_BYTE_MAX} a byte are read",
                 self.group.n_rows
@@ -145,6 +145,11 @@ impl GroupReader {
         )
         .map_err(|error| error.to_string())
     }
+}
+
+/// Rows that so many bytes may stand for.
+fn most_rows(packed: u64) -> u64 {
+    ROWS_FREE.saturating_add(packed.saturating_mul(ROWS_PER_BYTE_MAX))
 }
 
 /// The column chunks of a row group.
@@ -189,3 +194,15 @@ impl Iterator for Once {
 }
 
 impl PageIterator for Once {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_bytes_stand_for_few_rows() {
+        assert_eq!(most_rows(0), 65_536);
+        assert_eq!(most_rows(1_000), 1_065_536);
+        assert_eq!(most_rows(u64::MAX), u64::MAX);
+    }
+}

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{
-    ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
+    ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Field};
@@ -361,22 +361,23 @@ fn a_damaged_row_group_is_a_dead_letter_and_the_others_are_read() {
 }
 
 #[test]
-fn rows_that_a_few_bytes_claim_are_refused() {
-    let batch = RecordBatch::try_from_iter([(
-        "n",
-        Arc::new(Int64Array::from(vec![7; 1_000_000])) as ArrayRef,
-    )])
-    .unwrap();
-    let bytes = write(
-        &batch,
-        1_000_000,
-        packed(Compression::ZSTD(Default::default())),
-    );
-    assert!(bytes.len() < 20_000, "{}", bytes.len());
+fn a_page_that_would_grow_beyond_the_limit_is_refused() {
+    // Each value is the one before it: a page of one megabyte that stands for hundreds.
+    let keys = Int32Array::from(vec![0; 600]);
+    let values = Arc::new(StringArray::from(vec!["x".repeat(1 << 20)]));
+    let column: ArrayRef = Arc::new(DictionaryArray::new(keys, values));
+    let batch = RecordBatch::try_from_iter([("message", column)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_encoding(Encoding::DELTA_BYTE_ARRAY)
+        .set_data_page_size_limit(64 << 20)
+        .build();
+    let bytes = write(&batch, 600, properties);
+    assert!(bytes.len() < 4 << 20, "{}", bytes.len());
     let (lines, account) = read(bytes, &ask());
     assert_eq!(lines, []);
     assert!(
-        account.dead_letters[0].reason.contains("rows in"),
+        account.dead_letters[0].reason.contains("need more than"),
         "{account:?}"
     );
 }
