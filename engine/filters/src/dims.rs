@@ -259,7 +259,8 @@ mod tests {
         let text: Vec<u8> = (0..MEMO_BYTES).map(|n| b'a' + n as u8).collect();
         for len in 0..=MEMO_BYTES {
             let a = &text[..len];
-            assert!(is_same(a, &a.to_vec()));
+            let copy = a.to_vec();
+            assert!(is_same(a, &copy));
             for at in 0..len {
                 let mut b = a.to_vec();
                 b[at] = b'!';
