@@ -41,6 +41,17 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if has_flag(args, "--hostile") {
         return hostile::run(args, asked.hub.as_deref());
     }
+    // By itself: what examples need of other crates must not change how the product is built.
+    let exchange = [
+        "build",
+        "--release",
+        "--quiet",
+        "-p",
+        "overspill-benches",
+        "--example",
+    ];
+    let exchange = [&exchange[..], &["bench-exchange"]].concat();
+    step("build of the exchange", "cargo", &exchange, &[])?;
     let circumstances = Circumstances::now()?;
     let measured = peers::measure(&asked)?;
     report::report(&asked, &circumstances, &measured)
@@ -81,7 +92,7 @@ pub(crate) fn hub(args: &[String]) -> Result<Option<PathBuf>> {
 
 /// Builds our programs: the product, the generator, the measures.
 pub(crate) fn build() -> Result<()> {
-    let mut args = vec!["build", "--release", "--quiet", "--bins", "--examples"];
+    let mut args = vec!["build", "--release", "--quiet", "--bins"];
     for package in ["overspill", "overspill-datasets", "overspill-benches"] {
         args.extend(["-p", package]);
     }
