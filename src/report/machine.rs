@@ -100,7 +100,8 @@ mod tests {
             assert_eq!(value["interrupted"], n == 1);
             let text = String::from_utf8(out).unwrap();
             assert_eq!(text.matches("a\\nb").count(), n);
-            assert_eq!(text.lines().count(), 6 + 2 * n + 2 * usize::from(n > 0));
+            let lines = if n == 0 { 7 } else { 7 + 2 * (n + 1) };
+            assert_eq!(text.lines().count(), lines);
         }
     }
 

@@ -7,7 +7,7 @@ use overspill_decision::{AlertBuilder, mapkey};
 use overspill_event::Event;
 use overspill_expr::{
     Context, EvalError, LeakyObject, LeakyView, NoStash, OverflowObject, Program, QueueObject,
-    Value,
+    Tail, Value,
 };
 use overspill_golike::time::Time;
 use overspill_matcher::ScenarioPlan;
@@ -49,6 +49,20 @@ impl PlanJudge {
         Some(event)
     }
 
+    /// The last events of a queue that a condition depends on, newest first.
+    fn last<'q>(
+        &mut self,
+        tail: &Tail,
+        newest_first: &mut dyn Iterator<Item = &'q [u8]>,
+    ) -> Vec<&'q [u8]> {
+        let plan = Arc::clone(&self.plan);
+        let counts = |kept: &&[u8]| {
+            self.event(kept)
+                .is_some_and(|event| tail.counts(&event, &plan.services))
+        };
+        newest_first.filter(counts).take(tail.limit()).collect()
+    }
+
     /// `queue` of a bucket, and `leaky` if there is a view for it.
     fn variables(
         &mut self,
@@ -82,7 +96,13 @@ impl PlanJudge {
             .reads()
             .reads_variable(1)
             .then(|| leaky_view(scenario, view.first(), view.last(), view.total()));
-        let (queue, leaky) = self.variables(scenario, leaky, &mut view.queue());
+        let (queue, leaky) = match program.tail() {
+            None => self.variables(scenario, leaky, &mut view.queue()),
+            Some(tail) => {
+                let last = self.last(tail, &mut view.queue().rev());
+                self.variables(scenario, leaky, &mut last.into_iter().rev())
+            }
+        };
         let now = view.last().map_or(Time::ZERO, time_of);
         let mut context = Context {
             evt: Some(&mut event),

@@ -18,6 +18,7 @@ use crate::error::CompileError;
 use crate::files::DataFiles;
 use crate::parse::parse;
 use crate::program::{Inner, Program, Shape};
+use crate::tail::Tail;
 use crate::types::{STR, Ty, structs};
 use crate::value::{Bytes, IntKind, Items, List, Part, Value};
 
@@ -68,6 +69,9 @@ impl<'s> Compiler<'s> {
             _ => Shape::Other,
         };
         let textual = tests_of_fields::textual(&typed.node, text, n_locals, self.files);
+        let tail = Tail::of(&typed.node, |node| {
+            tests_of_fields::boolean(node, Ty::Bool, text, n_locals, self.files)
+        });
         let boolean = tests_of_fields::boolean(&typed.node, typed.ty, text, n_locals, self.files);
         let other_type = !matches!(typed.ty, Ty::Any | Ty::Str);
         let other_type = other_type.then(|| typed.ty.name().into());
@@ -77,6 +81,7 @@ impl<'s> Compiler<'s> {
             n_locals,
             boolean,
             textual,
+            tail,
             shape,
             reads,
             other_type,

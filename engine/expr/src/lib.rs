@@ -52,6 +52,7 @@ mod parse;
 mod program;
 mod regex;
 mod services;
+mod tail;
 mod textual;
 mod types;
 mod value;
@@ -74,5 +75,6 @@ pub use services::{
     AsnRecord, CityRecord, Counters, Country, Cti, DecisionCounts, Geo, Log, Lookup, Nothing,
     Resolver, Services,
 };
+pub use tail::Tail;
 pub use textual::Textual;
 pub use value::{Bytes, Entries, EventPart, IntKind, Items, List, Map, Part, Value};

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::EvalError;
 use crate::eval::Machine;
 use crate::services::Counters;
+use crate::tail::Tail;
 use crate::textual::Textual;
 use crate::value::{Bytes, Value};
 
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) n_locals: usize,
     pub(crate) boolean: Option<Bool>,
     pub(crate) textual: Option<Textual>,
+    pub(crate) tail: Option<Tail>,
     pub(crate) shape: Shape,
     pub(crate) reads: Reads,
     pub(crate) other_type: Option<Box<str>>,
@@ -120,6 +122,12 @@ impl Program {
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.inner.shape
+    }
+
+    /// Which events of the queue it depends on, if that can be told: a condition.
+    #[must_use]
+    pub fn tail(&self) -> Option<&Tail> {
+        self.inner.tail.as_ref()
     }
 
     /// The way to its text, if it is a simple one.

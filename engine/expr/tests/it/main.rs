@@ -16,4 +16,5 @@ mod hub;
 mod objects;
 mod operators;
 mod reads;
+mod tail;
 mod values;
