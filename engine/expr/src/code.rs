@@ -173,6 +173,15 @@ pub(crate) struct Loop {
     pub(crate) body: Option<Node>,
     /// The initial value of `reduce`, the order of `sortBy`.
     pub(crate) extra: Option<Node>,
+    /// It asks whether an address is in a range of a file: `any(File('f'), IpInRange(a, #))`.
+    pub(crate) in_ranges: Option<InRanges>,
+}
+
+/// A file of ranges and an address that is sought there.
+#[derive(Clone)]
+pub(crate) struct InRanges {
+    pub(crate) file: Arc<str>,
+    pub(crate) address: Node,
 }
 
 /// Which builtin a loop is.

@@ -17,7 +17,7 @@ use crate::boolean::{FileRef, Transform};
 use crate::services::{Counters, Services};
 use crate::value::{Bytes, List, Map, Value};
 pub(crate) use lines::LineTest;
-use lines::Lines;
+use lines::{FileRanges, Lines};
 
 /// What a data file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +189,13 @@ impl Services {
     pub(crate) fn lines(&self, name: &str) -> Arc<Vec<Bytes>> {
         self.loaded(&self.files.lines, name)
             .map(Lines::all)
+            .unwrap_or_default()
+    }
+
+    /// The ranges of a file of ranges; none, and a warning, when it is not loaded.
+    pub(crate) fn ranges(&self, name: &str) -> Arc<FileRanges> {
+        self.loaded(&self.files.lines, name)
+            .map(Lines::ranges)
             .unwrap_or_default()
     }
 

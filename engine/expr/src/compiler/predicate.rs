@@ -1,10 +1,65 @@
 //! Builtins that evaluate something for each element.
 
+use super::tests_of_fields::file_name;
 use super::{Fails, Lowering, Typed};
 use crate::ast::{Ast, Binary, Kind};
-use crate::code::{Code, Loop, LoopKind};
+use crate::code::{Code, Comparison, InRanges, Loop, LoopKind, Node};
 use crate::error::CompileError;
 use crate::types::Ty;
+use crate::value::Value;
+
+/// The file and the address of `any(File('f'), IpInRange(address, #))`. That a line is not empty may
+/// be asked before: an empty one is no range.
+fn in_ranges(list: &Node, body: &Node) -> Option<InRanges> {
+    let file = file_name(list)?;
+    let test = match &body.code {
+        Code::And(items) => match &**items {
+            [first, last] if asks_length(first) => last,
+            _ => return None,
+        },
+        _ => body,
+    };
+    let Code::Helper(helper, args) = &test.code else {
+        return None;
+    };
+    match &**args {
+        [address, range]
+            if helper.name == "IpInRange"
+                && matches!(range.code, Code::Element)
+                && !looks_at_loop(address) =>
+        {
+            Some(InRanges {
+                file,
+                address: address.clone(),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// `len(#) > 0`.
+fn asks_length(node: &Node) -> bool {
+    let Code::Compare(Comparison::Gt, sides) = &node.code else {
+        return false;
+    };
+    let is_zero = matches!(sides[1].constant(), Some(Value::Int(0)));
+    match &sides[0].code {
+        Code::Builtin(builtin, args) => {
+            is_zero
+                && builtin.name == "len"
+                && matches!(&**args, [arg] if matches!(arg.code, Code::Element))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a node depends on where the loop around it is, or has a loop of its own.
+fn looks_at_loop(node: &Node) -> bool {
+    matches!(
+        node.code,
+        Code::Element | Code::ElementIndex | Code::Accumulator | Code::Loop(_)
+    ) || node.children().into_iter().any(looks_at_loop)
+}
 
 impl Lowering<'_> {
     pub(super) fn loop_of(
@@ -64,11 +119,17 @@ impl Lowering<'_> {
             _ => list_ty.is_list() && body_ty == Some(Ty::Bool),
         };
         let fails = if is_safe { Fails::AsParts } else { Fails::Yes };
+        let body = body.map(|body| body.node);
+        let in_ranges = match &body {
+            Some(body) if kind == LoopKind::Any => in_ranges(&list.node, body),
+            _ => None,
+        };
         let one = Loop {
             kind,
             list: list.node,
-            body: body.map(|body| body.node),
+            body,
             extra: extra.map(|extra| extra.node),
+            in_ranges,
         };
         Ok(self.typed(ast, Code::Loop(Box::new(one)), ty, fails))
     }
@@ -115,10 +176,10 @@ impl Lowering<'_> {
         counted.ty = Ty::Int;
         let bound = self.lower(bound)?;
         let comparison = match op {
-            Binary::Gt => crate::code::Comparison::Gt,
-            Binary::Le => crate::code::Comparison::Le,
-            Binary::Ge => crate::code::Comparison::Ge,
-            _ => crate::code::Comparison::Lt,
+            Binary::Gt => Comparison::Gt,
+            Binary::Le => Comparison::Le,
+            Binary::Ge => Comparison::Ge,
+            _ => Comparison::Lt,
         };
         let code = Code::Compare(comparison, Box::new([counted.node, bound.node]));
         Ok(Some(self.typed(ast, code, Ty::Bool, Fails::AsParts)))

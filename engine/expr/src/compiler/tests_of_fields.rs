@@ -387,7 +387,7 @@ fn address_test(helper: &str, range: Option<&Node>) -> Option<Test> {
 }
 
 /// The constant name in `File('name')`.
-fn file_name(node: &Node) -> Option<Arc<str>> {
+pub(super) fn file_name(node: &Node) -> Option<Arc<str>> {
     let Code::Helper(helper, args) = &node.code else {
         return None;
     };

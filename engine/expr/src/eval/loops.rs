@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Machine, Scope, sort_values};
-use crate::code::{Arithmetic, Loop, LoopKind, Node};
+use crate::code::{Arithmetic, InRanges, Loop, LoopKind, Node};
 use crate::error::EvalError;
 use crate::value::{Bytes, Entries, IntKind, Map, Value, arithmetic};
 
 impl Machine<'_, '_> {
     #[inline(never)]
     pub(super) fn eval_loop(&mut self, one: &Loop) -> Result<Value, EvalError> {
+        if let Some(in_ranges) = &one.in_ranges
+            && let Some(found) = self.is_in_ranges(in_ranges)?
+        {
+            return Ok(Value::Bool(found));
+        }
         let list = self.eval(&one.list)?;
         let list = self.plain(list);
         let list = list.behind_pointer();
@@ -23,6 +28,20 @@ impl Machine<'_, '_> {
         let result = self.run_loop(one, list, len);
         self.scopes.pop();
         result
+    }
+
+    /// Whether an address is in a range of a file; `None` for what is no text.
+    fn is_in_ranges(&mut self, ranges: &InRanges) -> Result<Option<bool>, EvalError> {
+        let of_file = self.cx.services.ranges(&ranges.file);
+        if of_file.lines == 0 {
+            // Nobody looks at the address either.
+            return Ok(Some(false));
+        }
+        self.charge(of_file.lines)?;
+        Ok(match self.eval(&ranges.address)? {
+            Value::Str(text) => Some(of_file.contains(&text)),
+            _ => None,
+        })
     }
 
     fn run_loop(&mut self, one: &Loop, list: &Value, len: usize) -> Result<Value, EvalError> {

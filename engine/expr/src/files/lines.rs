@@ -1,9 +1,10 @@
 //! A file of lines, and the structures that test a text against all of them at once.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use aho_corasick::AhoCorasick;
+use overspill_golike::net::{self, Cidr};
 use rustc_hash::FxHashSet;
 
 use crate::boolean::Transform;
@@ -18,9 +19,25 @@ pub(crate) enum LineTest {
     EndsWith,
 }
 
+/// The lines of a file that are ranges of addresses, read once.
+#[derive(Debug, Default)]
+pub(crate) struct FileRanges {
+    /// Lines of the file, those included that are no ranges.
+    pub(crate) lines: usize,
+    ranges: Vec<Cidr>,
+}
+
+impl FileRanges {
+    /// Whether a text is an address in one of them.
+    pub(crate) fn contains(&self, text: &[u8]) -> bool {
+        net::parse_ip(text).is_some_and(|ip| self.ranges.iter().any(|range| range.contains(ip)))
+    }
+}
+
 /// The lines of a file.
 pub(crate) struct Lines {
     all: Arc<Vec<Bytes>>,
+    ranges: OnceLock<Arc<FileRanges>>,
     /// By what is done to each line; at most one entry a transform that content names.
     prepared: RwLock<BTreeMap<Transform, Arc<Prepared>>>,
 }
@@ -39,12 +56,27 @@ impl Lines {
         let all = lines.into_iter().map(Bytes::from);
         Self {
             all: Arc::new(all.collect()),
+            ranges: OnceLock::new(),
             prepared: RwLock::default(),
         }
     }
 
     pub(crate) fn all(&self) -> Arc<Vec<Bytes>> {
         Arc::clone(&self.all)
+    }
+
+    pub(crate) fn ranges(&self) -> Arc<FileRanges> {
+        let read = || {
+            Arc::new(FileRanges {
+                lines: self.all.len(),
+                ranges: self
+                    .all
+                    .iter()
+                    .filter_map(|line| net::parse_cidr(line))
+                    .collect(),
+            })
+        };
+        Arc::clone(self.ranges.get_or_init(read))
     }
 
     /// The lines after a change.

@@ -205,6 +205,59 @@ proptest! {
 }
 
 #[test]
+fn a_file_of_ranges_is_searched_as_line_by_line() {
+    let check = |file: &str, text: Option<&str>| {
+        let answers = [
+            format!("any(File('{file}'), {{IpInRange(evt.Meta.a, #)}})"),
+            format!("any(File('{file}'), {{len(#) > 0 && IpInRange(evt.Meta.a, #)}})"),
+            // Of another form: the loop runs.
+            format!("any(File('{file}'), {{IpInRange(evt.Meta.a, Lower(#))}})"),
+        ]
+        .map(|expression| {
+            let mut schema = SchemaBuilder::new();
+            let program = Compiler::new(&mut schema)
+                .compile(&expression, &Env::event())
+                .unwrap();
+            let mut event = event_of(schema, &[text.map(str::to_owned)]);
+            let services = services();
+            let mut cx = Context {
+                evt: Some(&mut event),
+                vars: &[],
+                stash: &mut NoStash,
+                services: &services,
+                now: Time::ZERO,
+            };
+            program.eval_bool(&mut cx)
+        });
+        assert_eq!(answers[0], answers[2], "{text:?}");
+        assert_eq!(answers[1], answers[2], "{text:?}");
+        answers[0].clone().unwrap()
+    };
+    let found = [
+        "10.1.2.3",
+        "11.0.0.1",
+        "192.168.1.7",
+        "192.168.1.8",
+        "172.16.9.9",
+        "fd00::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+        "1.2.3.4",
+        "",
+        "x",
+    ]
+    .map(|text| check("ranges.txt", Some(text)));
+    assert_eq!(
+        found,
+        [
+            true, false, true, false, true, true, false, true, false, false, false
+        ]
+    );
+    assert!(!check("ranges.txt", None));
+    assert!(!check("no such file", Some("10.0.0.1")));
+}
+
+#[test]
 fn texts_of_fields_have_the_simple_form() {
     for (expression, is_simple) in [
         ("evt.Parsed.file_frag + evt.Parsed.file_ext", true),

@@ -114,6 +114,12 @@ pub(crate) fn files() -> DataFiles {
     };
     add(
         &mut builder,
+        "ranges.txt",
+        DataKind::Strings,
+        "10.0.0.0/8\nno range\n192.168.1.7/32\n::ffff:172.16.0.0/108\nfd00::/8\n1.2.3.4\n",
+    );
+    add(
+        &mut builder,
         "words.txt",
         DataKind::Strings,
         "# comment\nadmin\n\nroot\nssh\n",
