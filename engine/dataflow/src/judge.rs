@@ -16,7 +16,7 @@ use crate::alerts::{self, decode};
 use crate::plan::Plan;
 
 /// Decoded events that are kept for the next question; conditions ask about the same queue again.
-const EVENTS_MAX: usize = 4_096;
+const EVENTS_MAX: usize = 1_024;
 
 /// Answers the bucket table's questions with a plan's programs.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct PlanJudge {
     plan: Arc<Plan>,
     /// Events by what buckets keep of them.
     events: rustc_hash::FxHashMap<Box<[u8]>, Arc<Event>>,
+    /// An empty event, for conditions that look at the queue only.
+    blank: Option<Event>,
     /// Expressions that raised an error, or gave no boolean.
     pub(crate) n_errors: u64,
 }
@@ -33,6 +35,7 @@ impl PlanJudge {
         Self {
             plan,
             events: rustc_hash::FxHashMap::default(),
+            blank: None,
             n_errors: 0,
         }
     }
@@ -91,7 +94,13 @@ impl PlanJudge {
         let plan = Arc::clone(&self.plan);
         let scenario = plan.rules.scenario(view.scenario)?;
         let program = program(scenario)?;
-        let mut event = decode(&plan, event)?;
+        let mut event = match program.reads().event {
+            true => decode(&plan, event)?,
+            false => self
+                .blank
+                .take()
+                .unwrap_or_else(|| Event::new(Arc::clone(&plan.schema))),
+        };
         let leaky = program
             .reads()
             .reads_variable(1)
@@ -112,6 +121,9 @@ impl PlanJudge {
             now,
         };
         let answer = program.eval_bool(&mut context);
+        if !program.reads().event {
+            self.blank = Some(event);
+        }
         self.answer(&scenario.name, "condition", answer)
     }
 

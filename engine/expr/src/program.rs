@@ -50,6 +50,8 @@ pub enum Shape {
 /// What an expression reads, writes and may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reads {
+    /// It reads or writes anything of `evt` itself; what follows may be of the elements of a queue.
+    pub event: bool,
     /// Fields by slot, of `evt` and of the elements of a queue, sorted.
     pub slots: Vec<Slot>,
     /// Texts outside the maps.

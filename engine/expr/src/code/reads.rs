@@ -26,6 +26,18 @@ pub(crate) fn reads_of(node: &Node) -> Reads {
 }
 
 fn visit(node: &Node, reads: &mut Reads) {
+    reads.event |= matches!(
+        node.code,
+        Code::Slot(_)
+            | Code::HasField(_)
+            | Code::Text(_)
+            | Code::Plain(_)
+            | Code::Part(_)
+            | Code::Overflow
+            | Code::TreeKey(_)
+            | Code::SetField(..)
+            | Code::EventCall(..)
+    );
     match &node.code {
         Code::Slot(slot) | Code::HasField(slot) => reads.slots.push(*slot),
         Code::Text(text) => read_text(*text, reads),

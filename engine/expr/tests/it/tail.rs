@@ -42,6 +42,18 @@ fn a_tail_is_found_where_nothing_else_of_the_queue_is_read() {
     assert!(program.tail().is_none(), "a filter that can fail");
 }
 
+#[test]
+fn a_condition_on_the_queue_alone_does_not_read_the_event() {
+    let reads = |body: &str| compile(&format!("{FILTER}{body}")).0.reads().event;
+    assert!(!reads(
+        "len(x) >= 4 && MedianInterval(map(x[-4:], {#.Time})) > duration('10m')"
+    ));
+    assert!(reads("len(x) >= 4 && evt.Meta.kind == 'a'"));
+    assert!(reads("len(x) >= 4 && 'kind' in evt.Meta"));
+    assert!(reads("len(x) >= 4 && evt.Unmarshaled.a.b == 'x'"));
+    assert!(reads("len(x) >= 4 && evt.GetType() == 'log'"));
+}
+
 fn eval(program: &Program, schema: &Arc<Schema>, events: Vec<Arc<Event>>) -> Option<bool> {
     let services = services();
     let queue = Value::object(QueueObject::new(events.into(), 9));
