@@ -14,8 +14,8 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use overspill_bucket::{
-    Bayes, BayesCondition, BucketView, Change, Judge, Key, Kind, Order, Overflow, Payload, Pour,
-    ScenarioId, Spec, Stamp, Table, TableConfig,
+    Bayes, BayesCondition, BucketView, Change, Judge, Key, Kind, Order, Overflow, Pour, ScenarioId,
+    Spec, Stamp, Table, TableConfig,
 };
 use overspill_dataflow::batch::{PourBatch, PourHead};
 use overspill_decision::{DecisionLog, LogLimits, wire};
@@ -333,16 +333,15 @@ fn made_buckets(mut input: Input<'_>) {
         }
         now_ns = now_ns.saturating_add(1 + i64::from(input.byte()) * SECOND / 8);
         let (pour, bytes) = pour(&mut input, offset, now_ns);
-        let payload = Payload::new(&bytes);
         if offset == cut {
             // Nothing that was poured is above the watermark, and this pour is.
             table.advance(now_ns - 1, &mut Lengths, &mut after);
             after.clear();
             restored = Some(moved(&table, damage));
         }
-        table.pour(pour, &payload, &mut Lengths, &mut after);
+        table.pour(pour, &bytes, &mut Lengths, &mut after);
         if let Some(other) = &mut restored {
-            other.pour(pour, &payload, &mut Lengths, &mut restored_after);
+            other.pour(pour, &bytes, &mut Lengths, &mut restored_after);
         }
     }
     table.finish(now_ns, &mut Lengths, &mut after);
