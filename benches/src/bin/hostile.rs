@@ -38,6 +38,20 @@ struct Asked {
     fills: Option<usize>,
 }
 
+/// Ordinary lines that our own library understands: type, program, lines.
+fn our_logs() -> [(&'static str, &'static str, Vec<Vec<u8>>); 4] {
+    [
+        ("nginx", "", nginx_lines()),
+        ("syslog", "", sshd_lines()),
+        ("containerd", "nginx", ingress_lines()),
+        ("k8s-audit", "", audit_lines()),
+    ]
+    .map(|(log_type, program, lines)| {
+        let lines = lines.into_iter().map(String::into_bytes).collect();
+        (log_type, program, lines)
+    })
+}
+
 fn main() -> Result<()> {
     let asked = asked()?;
     let content = content(asked.hub.as_deref())?;
@@ -134,14 +148,7 @@ impl Bench {
 
     /// What lines of each type cost that nobody made to hurt.
     fn ordinary(&mut self) -> Result<()> {
-        let logs = [
-            ("nginx", "", nginx_lines()),
-            ("syslog", "", sshd_lines()),
-            ("containerd", "nginx", ingress_lines()),
-            ("k8s-audit", "", audit_lines()),
-        ];
-        for (log_type, program, lines) in logs {
-            let lines: Vec<Vec<u8>> = lines.into_iter().map(String::into_bytes).collect();
+        for (log_type, program, lines) in our_logs() {
             self.runner
                 .relabel(&[("type", log_type), ("program", program)]);
             let (first, cold) = lines.split_at(ORDINARY.min(lines.len()));
@@ -193,14 +200,7 @@ impl Bench {
     }
 
     fn near_misses_of_ours(&mut self) -> Result<()> {
-        let logs = [
-            ("nginx", "", nginx_lines()),
-            ("syslog", "", sshd_lines()),
-            ("containerd", "nginx", ingress_lines()),
-            ("k8s-audit", "", audit_lines()),
-        ];
-        for (log_type, program, lines) in logs {
-            let lines: Vec<Vec<u8>> = lines.into_iter().map(String::into_bytes).collect();
+        for (log_type, program, lines) in our_logs() {
             if !log_type.contains(&self.asked.only) {
                 continue;
             }

@@ -217,10 +217,8 @@ impl Kinds {
             return group.kind;
         }
         let kind = index.narrowed(&self.kinds[group.kind], &group.dims, ids);
-        self.n_entries += kind.size();
-        self.kinds.push(kind);
-        group.kinds.insert(ids.clone().into(), self.kinds.len() - 1);
-        self.kinds.len() - 1
+        group.kinds.insert(ids.clone().into(), self.kinds.len());
+        self.keep(kind)
     }
 }
 

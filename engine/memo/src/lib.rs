@@ -82,7 +82,7 @@ impl<A: Default + Clone> Memo<A> {
             self.pass_by -= 1;
             return Asked::PassedBy;
         }
-        if value.is_empty() || value.len() > self.bytes_max {
+        if !self.takes(value) {
             return Asked::PassedBy;
         }
         if self.n_asked == WINDOW && self.ends_window() {
@@ -92,28 +92,29 @@ impl<A: Default + Clone> Memo<A> {
             self.places = vec![Place::default(); self.n_places];
         }
         self.n_asked += 1;
-        let hash = hash(value);
-        let at = place(hash, self.n_places);
-        let Some(place) = self.places.get_mut(at) else {
-            return Asked::PassedBy;
-        };
-        if place.hash == hash && place.value == value {
-            self.n_found += 1;
-            return Asked::Known(&place.answer);
+        let n_found = &mut self.n_found;
+        match room(&mut self.places, value) {
+            Some(Room { place, hash }) if place.hash == hash && place.value == value => {
+                *n_found += 1;
+                Asked::Known(&place.answer)
+            }
+            Some(room) => Asked::New(room),
+            None => Asked::PassedBy,
         }
-        Asked::New(Room { place, hash })
     }
 
     /// Room for the answer to a value that [`Memo::ask`] did not know, if it is to be remembered.
     /// It is for answers that cannot be worked out while the memo is lent.
     pub fn room(&mut self, value: &[u8]) -> Option<Room<'_, A>> {
-        if self.pass_by > 0 || value.is_empty() || value.len() > self.bytes_max {
+        if self.pass_by > 0 || !self.takes(value) {
             return None;
         }
-        let hash = hash(value);
-        let at = place(hash, self.n_places);
-        let place = self.places.get_mut(at)?;
-        Some(Room { place, hash })
+        room(&mut self.places, value)
+    }
+
+    /// Whether a value is of a length that is remembered.
+    fn takes(&self, value: &[u8]) -> bool {
+        !value.is_empty() && value.len() <= self.bytes_max
     }
 
     /// Whether values pass by from now on.
@@ -157,14 +158,15 @@ impl<'m, A> Room<'m, A> {
     }
 }
 
-fn place(hash: u64, n_places: usize) -> usize {
-    usize::try_from(hash >> 32).unwrap_or(0) % n_places
-}
-
-fn hash(value: &[u8]) -> u64 {
+/// The place of a value; `None` when there are no places.
+fn room<'m, A>(places: &'m mut [Place<A>], value: &[u8]) -> Option<Room<'m, A>> {
     let mut hasher = FxHasher::default();
     hasher.write(value);
-    hasher.finish()
+    let hash = hasher.finish();
+    let at = usize::try_from(hash >> 32).unwrap_or(0);
+    let at = at.checked_rem(places.len())?;
+    let place = places.get_mut(at)?;
+    Some(Room { place, hash })
 }
 
 #[cfg(test)]

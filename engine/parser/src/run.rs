@@ -110,8 +110,8 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
         let Some((stage, index)) = plan.stage(number) else {
             return Ok(false);
         };
-        let is_indexed = plan.is_indexed() && !self.observer.is_enabled();
-        let mut choice = match is_indexed {
+        let is_fast = self.is_fast();
+        let mut choice = match is_fast {
             true => self.choose(number, stage, index),
             false => Choice::All,
         };
@@ -132,7 +132,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             if (success && node.next_stage) || self.stage() != Some(number) {
                 break;
             }
-            if is_indexed && self.event.n_writes() != n_writes {
+            if is_fast && self.event.n_writes() != n_writes {
                 n_writes = self.event.n_writes();
                 let now = Seen::of(index, self.event);
                 if now != seen {
