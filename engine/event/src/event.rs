@@ -8,10 +8,10 @@ use crate::alert::Overflow;
 use crate::schema::{FieldMap, Schema, Slot};
 use crate::tree::{Tree, TreeMap};
 
-/// A piece of an event's buffer.
+/// A piece of an event's buffer, or of the constants of its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// First byte.
+    /// First byte. Constants are counted from [`Span::CONSTANTS`].
     pub start: u32,
     /// Length in bytes.
     pub len: u32,
@@ -25,8 +25,26 @@ impl Span {
     };
     /// The empty string.
     pub const EMPTY: Self = Self { start: 0, len: 0 };
+    /// Where constants begin: far above what an event may hold ([`Event::BYTES_MAX`]).
+    pub const CONSTANTS: u32 = 1 << 31;
+
+    /// A piece of the constants.
+    pub(crate) fn constant(start: usize, len: usize) -> Option<Self> {
+        Some(Self {
+            start: u32::try_from(start).ok()?.checked_add(Self::CONSTANTS)?,
+            len: u32::try_from(len).ok()?,
+        })
+    }
+
+    /// Whether it is the same text in every event of its schema.
+    #[inline]
+    #[must_use]
+    pub fn is_constant(self) -> bool {
+        self.start >= Self::CONSTANTS && self.is_present()
+    }
 
     /// Whether the field has a value, be it empty.
+    #[inline]
     #[must_use]
     pub fn is_present(self) -> bool {
         self.start != u32::MAX
@@ -281,6 +299,7 @@ impl Event {
     }
 
     /// Copies bytes into the event's buffer.
+    #[inline]
     pub fn append(&mut self, bytes: &[u8]) -> Span {
         let room = Self::BYTES_MAX.saturating_sub(self.buf.len());
         let bytes = match bytes.get(..room) {
@@ -299,17 +318,30 @@ impl Event {
     }
 
     /// The bytes of a span; empty for [`Span::ABSENT`] and for a span of another event.
+    #[inline]
     #[must_use]
     pub fn bytes(&self, span: Span) -> &[u8] {
-        let start = usize::try_from(span.start).unwrap_or(usize::MAX);
+        let (texts, start) = match span.start.checked_sub(Span::CONSTANTS) {
+            None => (self.buf.as_slice(), span.start),
+            Some(start) => (self.schema.constants(), start),
+        };
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
         let len = usize::try_from(span.len).unwrap_or(0);
         start
             .checked_add(len)
-            .and_then(|end| self.buf.get(start..end))
+            .and_then(|end| texts.get(start..end))
             .unwrap_or_default()
     }
 
+    /// Bytes that its buffer holds.
+    #[inline]
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.buf.len()
+    }
+
     /// A field's value; `None` when its map has no such key.
+    #[inline]
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&[u8]> {
         let span = self.span(slot);
@@ -317,12 +349,14 @@ impl Event {
     }
 
     /// A field's value; a missing key reads as the empty string.
+    #[inline]
     #[must_use]
     pub fn text_of(&self, slot: Slot) -> &[u8] {
         self.bytes(self.span(slot))
     }
 
     /// A field's span.
+    #[inline]
     #[must_use]
     pub fn span(&self, slot: Slot) -> Span {
         self.spans
@@ -332,12 +366,14 @@ impl Event {
     }
 
     /// Sets a field to bytes that are copied into the buffer.
+    #[inline]
     pub fn set(&mut self, slot: Slot, value: &[u8]) {
         let span = self.append(value);
         self.set_span(slot, span);
     }
 
     /// Sets a field to a piece of the buffer, usually another field's span.
+    #[inline]
     pub fn set_span(&mut self, slot: Slot, span: Span) {
         self.n_writes = self.n_writes.wrapping_add(1);
         if let Some(place) = self.spans.get_mut(slot.index()) {
@@ -425,24 +461,28 @@ impl Event {
     }
 
     /// One of the texts outside the maps.
+    #[inline]
     #[must_use]
     pub fn text(&self, field: TextField) -> &[u8] {
         self.bytes(self.text_span(field))
     }
 
     /// The span of one of the texts outside the maps.
+    #[inline]
     #[must_use]
     pub fn text_span(&self, field: TextField) -> Span {
         self.texts[field as usize]
     }
 
     /// Sets one of the texts outside the maps.
+    #[inline]
     pub fn set_text(&mut self, field: TextField, value: &[u8]) {
         let span = self.append(value);
         self.set_text_span(field, span);
     }
 
     /// Sets one of the texts outside the maps to a piece of the buffer.
+    #[inline]
     pub fn set_text_span(&mut self, field: TextField, span: Span) {
         self.n_writes = self.n_writes.wrapping_add(1);
         self.texts[field as usize] = if span.is_present() { span } else { Span::EMPTY };
@@ -450,6 +490,7 @@ impl Event {
 
     /// Changes with every write to a field, a text or the tree: whoever remembers something about
     /// the event sees by it whether that still holds. Wraps; only good for comparing.
+    #[inline]
     #[must_use]
     pub fn n_writes(&self) -> u32 {
         self.n_writes
@@ -539,6 +580,26 @@ mod tests {
                 (&b"user"[..], &b"root"[..])
             ]
         );
+    }
+
+    #[test]
+    fn a_constant_is_the_same_text_in_every_event() {
+        let mut builder = SchemaBuilder::new();
+        let user = builder.intern(FieldMap::Meta, "user").unwrap();
+        let root = builder.constant(b"root").unwrap();
+        assert_eq!(builder.constant(b"root"), Some(root));
+        let other = builder.constant(b"other").unwrap();
+        let schema = builder.freeze();
+        let continued = SchemaBuilder::continuing(&schema).constant(b"other");
+        assert_eq!(continued, Some(other));
+        let mut event = Event::new(schema);
+        event.set_span(user, other);
+        assert_eq!(event.get(user), Some(&b"other"[..]));
+        assert!(other.is_constant() && !Span::ABSENT.is_constant());
+        event.set(user, b"root");
+        assert!(!event.span(user).is_constant());
+        assert_eq!(event.bytes(root), event.text_of(user));
+        assert_eq!((event.n_bytes(), event.bytes(Span::ABSENT)), (4, &b""[..]));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use crate::event::Span;
+
 /// Which of an event's string maps a field belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -27,6 +29,7 @@ pub struct Slot(pub u16);
 
 impl Slot {
     /// The slot as an index.
+    #[inline]
     #[must_use]
     pub fn index(self) -> usize {
         usize::from(self.0)
@@ -49,7 +52,13 @@ pub struct SchemaFull {
 pub struct SchemaBuilder {
     slots: Slots,
     fields: Vec<(FieldMap, Arc<str>)>,
+    constants: Vec<u8>,
+    /// Constants by their text.
+    spans: FxHashMap<Box<[u8]>, Span>,
 }
+
+/// Bytes that all constants of a table may take.
+const CONSTANTS_MAX: usize = 1 << 24;
 
 impl SchemaBuilder {
     /// An empty table.
@@ -66,7 +75,27 @@ impl SchemaBuilder {
             // The earlier table was within the limit, so this one is.
             let _same_slot = builder.intern(*map, name);
         }
+        builder.constants.clone_from(&schema.constants);
+        builder.spans.clone_from(&schema.spans);
         builder
+    }
+
+    /// A text that content writes to many events, and that none of them copies: the span stands
+    /// for it in every event of the table. `None` when there is no room for it.
+    pub fn constant(&mut self, text: &[u8]) -> Option<Span> {
+        if text.is_empty() {
+            return Some(Span::EMPTY);
+        }
+        if let Some(span) = self.spans.get(text) {
+            return Some(*span);
+        }
+        if self.constants.len() + text.len() > CONSTANTS_MAX {
+            return None;
+        }
+        let span = Span::constant(self.constants.len(), text.len())?;
+        self.constants.extend_from_slice(text);
+        self.spans.insert(text.into(), span);
+        Some(span)
     }
 
     /// The slot of a field, new or known.
@@ -111,6 +140,8 @@ impl SchemaBuilder {
             slots: self.slots,
             fields: self.fields,
             ranks,
+            constants: self.constants,
+            spans: self.spans,
         })
     }
 }
@@ -122,6 +153,8 @@ pub struct Schema {
     fields: Vec<(FieldMap, Arc<str>)>,
     /// Position of each slot in (map, name) order.
     ranks: Vec<u16>,
+    constants: Vec<u8>,
+    spans: FxHashMap<Box<[u8]>, Span>,
 }
 
 impl Schema {
@@ -129,6 +162,12 @@ impl Schema {
     #[must_use]
     pub fn len(&self) -> usize {
         self.fields.len()
+    }
+
+    /// The texts that spans of constants are pieces of.
+    #[inline]
+    pub(crate) fn constants(&self) -> &[u8] {
+        &self.constants
     }
 
     /// Whether no field was interned.

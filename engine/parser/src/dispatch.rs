@@ -9,11 +9,13 @@
 
 use std::sync::Arc;
 
-use overspill_event::{Event, FieldMap, SchemaBuilder, Span, TextField};
+use overspill_event::{Event, FieldMap, SchemaBuilder, Slot, Span, TextField};
 use overspill_expr::{Bool, Context, FieldRef, StrTest, Test};
 use rustc_hash::FxHashMap;
 
-use crate::node::Node;
+use crate::node::{Destination, Node, Static};
+use crate::target::TargetPath;
+use crate::values;
 
 /// Fields that have few values and decide much.
 const FIELDS: [(FieldMap, &str); 4] = [
@@ -36,6 +38,8 @@ pub(crate) struct Candidate {
     pub(crate) node: usize,
     /// Its filter is certainly true.
     pub(crate) passes: bool,
+    /// It may change one of the fields that the candidates were chosen for.
+    pub(crate) alters: bool,
 }
 
 /// Candidates in load order.
@@ -68,10 +72,13 @@ impl StageIndex {
         fields.push(FieldRef::Text(TextField::LineModule));
         let filters: Vec<&Bool> = nodes.iter().filter_map(filter_of).collect();
         fields.retain(|field| filters.iter().any(|filter| tests(filter, *field)));
-        let all = (0..nodes.len())
-            .map(|node| Candidate {
+        let all = nodes
+            .iter()
+            .enumerate()
+            .map(|(node, plan)| Candidate {
                 node,
                 passes: false,
+                alters: alters(plan, &fields),
             })
             .collect();
         Self { fields, all }
@@ -90,6 +97,7 @@ impl StageIndex {
                 candidates.push(Candidate {
                     node,
                     passes: possible == TRUE,
+                    alters: self.all.get(node).is_none_or(|candidate| candidate.alters),
                 });
             }
         }
@@ -99,6 +107,26 @@ impl StageIndex {
 
 fn filter_of(node: &Node) -> Option<&Bool> {
     node.filter.as_ref()?.as_bool_tree()
+}
+
+/// Whether a node, or one below it, may write one of `fields`.
+fn alters(node: &Node, fields: &[FieldRef]) -> bool {
+    let is_field = |slot: &Slot| fields.contains(&FieldRef::Slot(*slot));
+    let is_written = |entry: &Static| match &entry.destination {
+        Destination::Field(slot) | Destination::Target(TargetPath::Field(slot)) => is_field(slot),
+        Destination::Target(TargetPath::Text(text)) => fields.contains(&FieldRef::Text(*text)),
+        Destination::Target(_) | Destination::Method(_) => false,
+    };
+    let grok = node.grok.iter();
+    let mut statics = grok.clone().flat_map(|grok| &grok.statics);
+    node.statics.iter().any(is_written)
+        || statics.any(is_written)
+        || grok.flat_map(|grok| &grok.fields).any(is_field)
+        || node.programs().iter().any(|program| {
+            let reads = program.reads();
+            reads.writes_any || reads.writes.iter().any(is_field)
+        })
+        || node.children.iter().any(|child| alters(child, fields))
 }
 
 /// What the state of a partition remembers, by stage.
@@ -138,9 +166,7 @@ impl Cache {
         }
         self.key.clear();
         for field in &index.fields {
-            let span = span_of(*field, event);
-            self.key.extend_from_slice(&head_of(span));
-            self.key.extend_from_slice(event.bytes(span));
+            values::append(&mut self.key, event, span_of(*field, event));
             if self.key.len() > KEY_BYTES_MAX {
                 return Some(Choice::All);
             }
@@ -199,27 +225,13 @@ impl Cache {
     }
 }
 
-/// Presence and length of a value, before its bytes in a key: an absent field is not an empty one
-/// to `in`.
-fn head_of(span: Span) -> [u8; 5] {
-    let [a, b, c, d] = span.len.to_le_bytes();
-    [u8::from(span.is_present()), a, b, c, d]
-}
-
 /// Whether a key is the event's.
 fn is_key_of(key: &[u8], index: &StageIndex, event: &Event) -> bool {
-    let mut rest = key;
+    let mut rest = Some(key);
     for field in &index.fields {
-        let span = span_of(*field, event);
-        let after = rest
-            .strip_prefix(&head_of(span))
-            .and_then(|rest| rest.strip_prefix(event.bytes(span)));
-        match after {
-            Some(after) => rest = after,
-            None => return false,
-        }
+        rest = rest.and_then(|rest| values::strip(rest, event, span_of(*field, event)));
     }
-    rest.is_empty()
+    rest.is_some_and(<[u8]>::is_empty)
 }
 
 /// The values that candidates were chosen for: pieces of the event's buffer, which never change.

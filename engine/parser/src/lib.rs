@@ -25,6 +25,7 @@ mod node;
 mod observe;
 mod outcome;
 mod plan;
+mod recall;
 mod run;
 mod stash;
 mod state;
@@ -32,6 +33,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 mod unmarshal;
+mod values;
 mod whitelist;
 
 pub use counts::{Counts, NodeCounts};

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use overspill_event::{FieldMap, SchemaBuilder, SchemaFull, Slot};
-use overspill_expr::Program;
+use overspill_event::{FieldMap, SchemaBuilder, SchemaFull, Slot, Span, TextField};
+use overspill_expr::{Program, Shape};
 use overspill_grok::Matcher;
 
 use crate::method::Method;
+use crate::recall::Pure;
 use crate::target::TargetPath;
 use crate::whitelist::Whitelist;
 
@@ -33,6 +34,11 @@ pub struct Node {
     pub(crate) number: usize,
     /// The field that alone decides the filter, if there is one; given by the plan.
     pub(crate) input: Option<Slot>,
+    /// How the statics are applied when nobody looks on; given by the plan.
+    pub(crate) moves: Box<[Move]>,
+    /// What it reads and writes, if it is a top-level node whose work can be remembered; given by
+    /// the plan.
+    pub(crate) pure: Option<Pure>,
 }
 
 impl Node {
@@ -50,7 +56,30 @@ impl Node {
             next_stage: false,
             number: 0,
             input: None,
+            moves: Box::default(),
+            pure: None,
         }
+    }
+
+    /// Every expression of the node itself.
+    pub(crate) fn programs(&self) -> Vec<&Program> {
+        let mut programs: Vec<&Program> = self.filter.iter().collect();
+        programs.extend(self.whitelist.iter().flat_map(Whitelist::expressions));
+        let mut values: Vec<&StaticValue> = Vec::new();
+        if let Some(grok) = &self.grok {
+            if let Subject::Expression(subject) = &grok.subject {
+                programs.push(subject);
+            }
+            values.extend(grok.statics.iter().map(|entry| &entry.value));
+        }
+        values.extend(self.statics.iter().map(|entry| &entry.value));
+        programs.extend(values.into_iter().filter_map(|value| match value {
+            StaticValue::Expression(program) => Some(program),
+            StaticValue::Const(_) => None,
+        }));
+        let stash = self.stash.iter();
+        programs.extend(stash.flat_map(|write| [&write.key, &write.value]));
+        programs
     }
 
     /// Whether statics wait for this node's own whitelist to match.
@@ -70,6 +99,8 @@ pub struct Grok {
     pub subject: Subject,
     /// What is written when the pattern matched, before children run.
     pub statics: Vec<Static>,
+    /// How the statics are applied when nobody looks on; given by the plan.
+    pub(crate) moves: Box<[Move]>,
 }
 
 impl Grok {
@@ -92,6 +123,7 @@ impl Grok {
             fields,
             subject,
             statics: Vec::new(),
+            moves: Box::default(),
         })
     }
 }
@@ -114,6 +146,58 @@ pub struct Static {
     pub destination: Destination,
     /// The value.
     pub value: StaticValue,
+}
+
+/// A static as it is applied when nobody looks on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Move {
+    /// Nothing comes of it.
+    Nothing,
+    /// A constant goes to a field.
+    Constant(Slot, Span),
+    /// A field's value goes to another one, unless it is empty.
+    Field(Slot, Slot),
+    /// A text outside the maps goes to a field, unless it is empty.
+    Text(Slot, TextField),
+    /// A field's value goes to a text outside the maps, unless it is empty.
+    FieldToText(TextField, Slot),
+    /// As it is written, for all the rest.
+    Whole,
+}
+
+impl Static {
+    /// The static as it is applied when nobody looks on.
+    pub(crate) fn as_move(&self, schema: &mut SchemaBuilder) -> Move {
+        let to = match &self.destination {
+            Destination::Field(to) | Destination::Target(TargetPath::Field(to)) => *to,
+            Destination::Target(TargetPath::Text(to)) => return self.as_move_to(*to),
+            Destination::Target(_) | Destination::Method(_) => return Move::Whole,
+        };
+        let text = match &self.value {
+            StaticValue::Const(text) => text,
+            StaticValue::Expression(program) => match program.shape() {
+                Shape::Field(from) => return Move::Field(to, *from),
+                Shape::Text(from) => return Move::Text(to, *from),
+                Shape::Const(text) => text,
+                Shape::Other => return Move::Whole,
+            },
+        };
+        match schema.constant(text) {
+            Some(span) if span.len == 0 => Move::Nothing,
+            Some(span) => Move::Constant(to, span),
+            None => Move::Whole,
+        }
+    }
+
+    fn as_move_to(&self, to: TextField) -> Move {
+        match &self.value {
+            StaticValue::Expression(program) => match program.shape() {
+                Shape::Field(from) => Move::FieldToText(to, *from),
+                _ => Move::Whole,
+            },
+            StaticValue::Const(_) => Move::Whole,
+        }
+    }
 }
 
 /// Where a static's value goes.

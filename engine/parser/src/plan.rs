@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use overspill_event::{FieldMap, SchemaBuilder, SchemaFull, Slot};
+use overspill_event::{FieldMap, SchemaBuilder, SchemaFull, Slot, Span};
 use overspill_expr::{Bool, Program};
 use overspill_filters::Index;
 
 use crate::dispatch::StageIndex;
 use crate::method::EngineSlots;
-use crate::node::Node;
+use crate::node::{Move, Node, Static};
+use crate::recall::Pure;
 use crate::stash::CacheSpec;
 
 /// Deepest nesting of nodes. The hub's deepest is 3.
@@ -52,6 +53,8 @@ pub struct StagePlan {
 #[derive(Debug)]
 pub struct ParserPlan {
     stages: Vec<StagePlan>,
+    /// The names of the stages as constants, if there was room.
+    names: Vec<Option<Span>>,
     indexes: Vec<StageIndex>,
     caches: Vec<CacheSpec>,
     slots: EngineSlots,
@@ -71,19 +74,27 @@ impl ParserPlan {
         static IDENTITIES: AtomicU64 = AtomicU64::new(0);
         let slots = EngineSlots::intern(schema)?;
         let mut numbering = Numbering::default();
+        let mut n_pure = 0;
         for node in stages.iter_mut().flat_map(|stage| &mut stage.nodes) {
-            if !numbering.number(node, 0) {
+            if !numbering.number(node, schema, 0) {
                 return Err(PlanError::TooDeep {
                     node: Arc::clone(&node.name),
                 });
             }
+            node.pure = Pure::of(node, &slots, n_pure);
+            n_pure += usize::from(node.pure.is_some());
         }
         let indexes = stages
             .iter()
             .map(|stage| StageIndex::new(&stage.nodes, schema))
             .collect();
+        let names = stages
+            .iter()
+            .map(|stage| schema.constant(stage.name.as_bytes()))
+            .collect();
         Ok(Self {
             stages,
+            names,
             indexes,
             caches: numbering.caches,
             whitelists: Index::new(numbering.expressions, &primary(schema)),
@@ -136,6 +147,11 @@ impl ParserPlan {
 
     pub(crate) fn stage(&self, number: usize) -> Option<(&StagePlan, &StageIndex)> {
         Some((self.stages.get(number)?, self.indexes.get(number)?))
+    }
+
+    /// The name of a stage as a constant, if there was room for it.
+    pub(crate) fn stage_text(&self, number: usize) -> Option<Span> {
+        self.names.get(number).copied().flatten()
     }
 
     /// Place of a stage by name.
@@ -192,6 +208,10 @@ fn input(node: &Node) -> Option<Slot> {
     (!reads_more && !acts && !is_simple).then_some(slot)
 }
 
+fn moves(statics: &[Static], schema: &mut SchemaBuilder) -> Box<[Move]> {
+    statics.iter().map(|entry| entry.as_move(schema)).collect()
+}
+
 /// Fields that tell which whitelists an event has to do with.
 fn primary(schema: &SchemaBuilder) -> Vec<Slot> {
     ["log_type", "service"]
@@ -211,13 +231,17 @@ struct Numbering {
 
 impl Numbering {
     /// Answers whether the node is not too deep.
-    fn number(&mut self, node: &mut Node, depth: usize) -> bool {
+    fn number(&mut self, node: &mut Node, schema: &mut SchemaBuilder, depth: usize) -> bool {
         if depth >= NODE_DEPTH_MAX {
             return false;
         }
         node.number = self.n_nodes;
         self.n_nodes += 1;
         node.input = input(node);
+        node.moves = moves(&node.statics, schema);
+        if let Some(grok) = &mut node.grok {
+            grok.moves = moves(&grok.statics, schema);
+        }
         if let Some(whitelist) = &mut node.whitelist {
             whitelist.first = self.expressions.len();
             let expressions = whitelist.expressions().iter();
@@ -236,6 +260,6 @@ impl Numbering {
         }
         node.children
             .iter_mut()
-            .all(|child| self.number(child, depth + 1))
+            .all(|child| self.number(child, schema, depth + 1))
     }
 }

@@ -21,6 +21,7 @@ use crate::node::Node;
 use crate::observe::{Observer, Step};
 use crate::outcome::{Outcome, Refusal};
 use crate::plan::{ParserPlan, StagePlan};
+use crate::recall::{Pure, Recalled};
 use crate::state::ParserState;
 use crate::whitelist::Whitelist;
 
@@ -115,8 +116,6 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             true => self.choose(number, stage, index),
             false => Choice::All,
         };
-        let mut seen = Seen::of(index, self.event);
-        let mut n_writes = self.event.n_writes();
         let mut is_ok = false;
         let mut place = 0;
         while let Some(candidate) = self.state.dispatch.candidate(number, index, choice, place) {
@@ -124,7 +123,11 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             let Some(node) = stage.nodes.get(candidate.node) else {
                 continue;
             };
-            let success = self.node(node, 0, candidate.passes)?;
+            let seen = (is_fast && candidate.alters).then(|| Seen::of(index, self.event));
+            let success = match &node.pure {
+                Some(pure) if is_fast => self.recalled(node, pure, candidate.passes)?,
+                _ => self.node(node, 0, candidate.passes)?,
+            };
             if self.observer.is_enabled() {
                 self.observer.node(&stage.name, node, self.event, success);
             }
@@ -132,18 +135,13 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             if (success && node.next_stage) || self.stage() != Some(number) {
                 break;
             }
-            if is_fast && self.event.n_writes() != n_writes {
-                n_writes = self.event.n_writes();
-                let now = Seen::of(index, self.event);
-                if now != seen {
-                    seen = now;
-                    choice = self.choose(number, stage, index);
-                    place = self
-                        .state
-                        .dispatch
-                        .list(number, index, choice)
-                        .partition_point(|next| next.node <= candidate.node);
-                }
+            if seen.is_some_and(|seen| seen != Seen::of(index, self.event)) {
+                choice = self.choose(number, stage, index);
+                place = self
+                    .state
+                    .dispatch
+                    .list(number, index, choice)
+                    .partition_point(|next| next.node <= candidate.node);
             }
         }
         Ok(is_ok)
@@ -155,6 +153,30 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
         }
         let candidates = index.resolve(&stage.nodes, &mut self.context());
         self.state.dispatch.insert(number, candidates)
+    }
+
+    /// As [`Run::node`], of a top-level node whose work may be remembered.
+    fn recalled(&mut self, node: &'a Node, pure: &Pure, passes: bool) -> Result<bool, Refusal> {
+        let ParserState {
+            recall,
+            nodes,
+            counts,
+            ..
+        } = &mut *self.state;
+        match recall.apply(pure, self.event, nodes, &self.services.geo) {
+            Recalled::Known(success) => return Ok(success),
+            Recalled::PassedBy => return self.node(node, 0, passes),
+            Recalled::New => recall.begin(pure, self.event, nodes, counts),
+        }
+        let success = self.node(node, 0, passes)?;
+        let ParserState {
+            recall,
+            nodes,
+            counts,
+            ..
+        } = &mut *self.state;
+        recall.keep(pure, self.event, nodes, counts, success);
+        Ok(success)
     }
 
     /// Runs one node; answers whether it succeeded. `passes` spares its filter.
@@ -404,7 +426,10 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
 
     fn move_to(&mut self, number: usize) {
         if let Some(stage) = self.plan.stages().get(number) {
-            self.event.set_text(TextField::Stage, stage.name.as_bytes());
+            match self.plan.stage_text(number) {
+                Some(name) => self.event.set_text_span(TextField::Stage, name),
+                None => self.event.set_text(TextField::Stage, stage.name.as_bytes()),
+            }
             self.at = Some(number);
             self.at_span = self.event.text_span(TextField::Stage);
         }

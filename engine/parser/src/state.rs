@@ -13,6 +13,7 @@ use crate::dispatch::Cache;
 use crate::geo::GeoMemo;
 use crate::node::Node;
 use crate::plan::ParserPlan;
+use crate::recall::Recall;
 use crate::run::Block;
 use crate::stash::StashSet;
 
@@ -40,6 +41,7 @@ pub struct ParserState {
     pub(crate) looked: Option<u32>,
     /// By node: answers of the filter to values of the one field that it reads.
     pub(crate) answers: FxHashMap<usize, Memo<bool>>,
+    pub(crate) recall: Recall,
     pub(crate) counts: Counts,
     pub(crate) nodes: Vec<NodeCounts>,
     /// By node: statics whose expression gave something else than text when it was last asked
@@ -68,6 +70,7 @@ impl ParserState {
             whitelists: Some(Box::new(State::bounded(WHITELISTS_MAX))),
             looked: None,
             answers: FxHashMap::default(),
+            recall: Recall::default(),
             counts: Counts::default(),
             nodes: vec![NodeCounts::default(); plan.n_nodes()],
             not_text: vec![0; plan.n_nodes()],
@@ -168,6 +171,7 @@ impl ParserState {
             self.whitelists = Some(Box::new(State::bounded(WHITELISTS_MAX)));
             self.looked = None;
             self.answers.clear();
+            self.recall = Recall::default();
             self.geo = GeoMemo::default();
             self.stash.adopt(plan);
         }

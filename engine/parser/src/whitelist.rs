@@ -110,7 +110,8 @@ impl Whitelist {
         }
     }
 
-    fn has_addresses(&self) -> bool {
+    /// Whether it lists addresses or ranges.
+    pub(crate) fn has_addresses(&self) -> bool {
         !self.hosts.is_empty() || !self.v4.0.is_empty() || !self.v6.0.is_empty()
     }
 }

@@ -1,5 +1,6 @@
 //! The index against looking at every node in order.
 
+use overspill_event::TextField;
 use proptest::prelude::*;
 
 use crate::testing::{Bench, Build, NOW, Spec, node};
@@ -34,7 +35,7 @@ const FILTERS: [&str; 24] = [
 ];
 
 /// Statics that change what filters look at.
-const WRITES: [(&str, &str); 8] = [
+const WRITES: [(&str, &str); 12] = [
     ("parsed.program", "=a"),
     ("parsed.program", "=b"),
     ("parsed.program", "evt.Parsed.program + 'b'"),
@@ -43,6 +44,21 @@ const WRITES: [(&str, &str); 8] = [
     ("meta.log_type", "evt.Parsed.program"),
     ("target.evt.Line.Labels.type", "=x"),
     ("meta.other", "=1"),
+    ("meta.other", "evt.Parsed.word"),
+    ("parsed.word", "Upper(evt.Parsed.program)"),
+    ("target.evt.StrTime", "evt.Parsed.program"),
+    ("enriched.word", "evt.Parsed.program + evt.Meta.log_type"),
+];
+
+/// Patterns on a field, or a text made of fields.
+const GROKS: [(&str, &str); 4] = [
+    ("%{WORD:word}", "parsed.program"),
+    ("^%{DATA:word}b%{GREEDYDATA:rest}", "parsed.program"),
+    (
+        "%{WORD:program}",
+        "Upper(evt.Parsed.program) + evt.Meta.other",
+    ),
+    ("l%{WORD:word}", "Raw"),
 ];
 
 fn any_spec() -> impl Strategy<Value = Spec> {
@@ -53,9 +69,15 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         prop::collection::vec(child, 0..3),
         prop::collection::vec(0..FILTERS.len(), 0..4),
         prop::bool::weighted(0.2),
+        prop::option::weighted(0.4, (0..GROKS.len(), 0..WRITES.len())),
     );
-    parts.prop_map(|(filter, writes, children, allows, is_next)| {
+    parts.prop_map(|(filter, writes, children, allows, is_next, grok)| {
         let mut spec = node("n");
+        if let Some((grok, write)) = grok {
+            let (pattern, subject) = GROKS[grok];
+            let (destination, value) = WRITES[write];
+            spec = spec.grok(pattern, subject).grok_set(destination, value);
+        }
         if let Some(filter) = filter {
             spec = spec.filter(FILTERS[filter]);
         }
@@ -63,7 +85,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
             spec = spec.set(WRITES[write].0, WRITES[write].1);
         }
         for allow in allows {
-            spec = spec.allow(FILTERS[allow]);
+            spec = spec.reason("known").allow(FILTERS[allow]);
         }
         for (filter, write) in children {
             let (destination, value) = WRITES[write];
@@ -104,6 +126,11 @@ fn run(mut bench: Bench, kinds: &[Kind]) -> (Vec<String>, Vec<String>, Counts) {
         }
         let outcome = bench.go();
         told.push(bench.tell(&outcome));
+        for text in [TextField::StrTime, TextField::Stage] {
+            told.push(String::from_utf8_lossy(bench.event.text(text)).into_owned());
+        }
+        let enriched = bench.event.fields(overspill_event::FieldMap::Enriched);
+        told.push(format!("{enriched:?}"));
     }
     let mut counts = Vec::new();
     bench.state.node_counts(&bench.plan, &mut |node, n| {
@@ -113,13 +140,13 @@ fn run(mut bench: Bench, kinds: &[Kind]) -> (Vec<String>, Vec<String>, Counts) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn with_and_without_the_index_every_line_becomes_the_same(
         first in prop::collection::vec(any_spec(), 1..8),
         second in prop::collection::vec(any_spec(), 1..8),
-        kinds in prop::collection::vec(any_kind(), 1..12),
+        kinds in prop::collection::vec(any_kind(), 1..24),
     ) {
         let stages = [("s00", first), ("s01", second)];
         let indexed = Bench::new(&stages);

@@ -1,13 +1,13 @@
 //! Statics: what a node writes to the event, and which types of values it may write.
 
-use overspill_event::Span;
+use overspill_event::{Slot, Span};
 use overspill_expr::{EvalError, EventPart, List, Map, Part, Program, Shape, Value};
 use overspill_golike::strconv::{append_decimal, append_fixed6};
 
 use super::Run;
 use crate::enrich::enrich;
 use crate::method::Method;
-use crate::node::{Destination, Node, Static, StaticValue};
+use crate::node::{Destination, Move, Node, Static, StaticValue};
 use crate::observe::{Observer, Step};
 use crate::outcome::Refusal;
 use crate::state::Hint;
@@ -38,36 +38,72 @@ impl<O: Observer + ?Sized> Run<'_, O> {
         statics: &[Static],
         depth: usize,
     ) -> Result<(), Refusal> {
+        let moves: &[Move] = match of {
+            _ if !self.is_fast() => &[],
+            Block::Grok => node.grok.as_ref().map_or(&[], |grok| &grok.moves),
+            Block::Node => &node.moves,
+        };
         for (place, entry) in statics.iter().enumerate() {
-            let value = match &entry.value {
-                StaticValue::Const(text) => self.event.append(text),
-                StaticValue::Expression(program) => match self.compute(node, of, place, program)? {
-                    Computed::Text(span) => span,
-                    Computed::Failed(error) => {
-                        let step = Step::StaticSkipped {
-                            skipped: entry,
-                            error: Some(&error),
-                        };
-                        self.step(depth, node, &step);
-                        continue;
+            match moves.get(place).copied().unwrap_or(Move::Whole) {
+                Move::Nothing => {}
+                Move::Constant(to, text) => self.event.set_span(to, text),
+                Move::Field(to, from) => self.copy(to, self.event.span(from)),
+                Move::Text(to, from) => self.copy(to, self.event.text_span(from)),
+                Move::FieldToText(to, from) => {
+                    let value = self.event.span(from);
+                    if value.len > 0 {
+                        self.event.set_text_span(to, value);
                     }
+                }
+                Move::Whole => self.one(node, (of, place), entry, depth)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a value to a field, unless it is empty or absent.
+    fn copy(&mut self, to: Slot, value: Span) {
+        if value.len > 0 {
+            self.event.set_span(to, value);
+        }
+    }
+
+    /// Applies one static.
+    fn one(
+        &mut self,
+        node: &Node,
+        (of, place): (Block, usize),
+        entry: &Static,
+        depth: usize,
+    ) -> Result<(), Refusal> {
+        let value = match &entry.value {
+            StaticValue::Const(text) => self.event.append(text),
+            StaticValue::Expression(program) => match self.compute(node, of, place, program)? {
+                Computed::Text(span) => span,
+                Computed::Failed(error) => {
+                    let step = Step::StaticSkipped {
+                        skipped: entry,
+                        error: Some(&error),
+                    };
+                    self.step(depth, node, &step);
+                    return Ok(());
+                }
+            },
+        };
+        let takes_empty = matches!(entry.destination, Destination::Method(Method::ParseDate));
+        let is_written = (value.len > 0 || takes_empty) && self.apply(entry, value);
+        if self.observer.is_enabled() {
+            let step = match is_written {
+                true => Step::Static {
+                    written: entry,
+                    value: self.event.bytes(value),
+                },
+                false => Step::StaticSkipped {
+                    skipped: entry,
+                    error: None,
                 },
             };
-            let takes_empty = matches!(entry.destination, Destination::Method(Method::ParseDate));
-            let is_written = (value.len > 0 || takes_empty) && self.apply(entry, value);
-            if self.observer.is_enabled() {
-                let step = match is_written {
-                    true => Step::Static {
-                        written: entry,
-                        value: self.event.bytes(value),
-                    },
-                    false => Step::StaticSkipped {
-                        skipped: entry,
-                        error: None,
-                    },
-                };
-                self.observer.step(depth, node, self.event, &step);
-            }
+            self.observer.step(depth, node, self.event, &step);
         }
         Ok(())
     }
