@@ -55,6 +55,8 @@ impl Method {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EngineSlots {
     pub(crate) source_ip: Slot,
+    /// `evt.Parsed.message`: what of the line comes after its frame.
+    pub(crate) message: Slot,
     pub(crate) iso_code: Slot,
     pub(crate) is_in_eu: Slot,
     pub(crate) latitude: Slot,
@@ -70,9 +72,11 @@ pub(crate) struct EngineSlots {
 impl EngineSlots {
     pub(crate) fn intern(schema: &mut SchemaBuilder) -> Result<Self, SchemaFull> {
         let source_ip = schema.intern(FieldMap::Meta, "source_ip")?;
+        let message = schema.intern(FieldMap::Parsed, "message")?;
         let mut enriched = |name| schema.intern(FieldMap::Enriched, name);
         Ok(Self {
             source_ip,
+            message,
             iso_code: enriched("IsoCode")?,
             is_in_eu: enriched("IsInEU")?,
             latitude: enriched("Latitude")?,

@@ -334,7 +334,9 @@ impl Parts<'_> {
         }
         if let Some(grok) = &node.grok {
             match &grok.subject {
+                // Lines and their messages do not come again.
                 Subject::Raw => return None,
+                Subject::Parsed(slot) if *slot == self.slots.message => return None,
                 Subject::Parsed(slot) => {
                     self.inputs.insert(*slot);
                 }
