@@ -11,6 +11,7 @@ mod queue;
 mod request;
 
 pub use alert::AlertObject;
+pub(crate) use alert::{alert_call, alert_field, source_field};
 pub(crate) use geo::{AsnObject, CityObject, RangeObject};
 pub use leaky::{LeakyObject, LeakyView};
 pub use overflow::OverflowObject;

@@ -5,12 +5,17 @@ use overspill_event::Tree;
 use super::Machine;
 use crate::code::{Chain, Code, Step, StepKind};
 use crate::error::EvalError;
+use crate::object::{alert_call, alert_field, source_field};
 use crate::value::{EventPart, Part, Value};
 
 impl Machine<'_, '_> {
     pub(super) fn eval_chain(&mut self, chain: &Chain) -> Result<Value, EvalError> {
         let (mut value, taken) = match &chain.base.code {
             Code::TreeKey(key) => self.walk_tree(key, &chain.steps)?,
+            Code::Overflow => match self.walk_overflow(&chain.steps) {
+                Some(found) => found,
+                None => (self.eval(&chain.base)?, 0),
+            },
             _ => (self.eval(&chain.base)?, 0),
         };
         for step in chain.steps.get(taken..).unwrap_or_default() {
@@ -41,6 +46,36 @@ impl Machine<'_, '_> {
             }
         }
         Ok((Value::from_tree(tree), taken))
+    }
+
+    /// What an overflow's alert says of itself or its source, as `evt.Overflow.Alert.Source.IP`, and
+    /// how many steps led there. `None` where a structure would be the value, or nothing: those
+    /// need a copy of the overflow, which is large.
+    fn walk_overflow(&self, steps: &[Step]) -> Option<(Value, usize)> {
+        if self.overflow.is_some() {
+            return None;
+        }
+        let alert = self.event().ok()?.overflow.as_deref()?.alert()?;
+        let [first, second, rest @ ..] = steps else {
+            return None;
+        };
+        if !matches!(&first.kind, StepKind::Member(name) if &**name == b"Alert") {
+            return None;
+        }
+        match (&second.kind, rest.first().map(|step| &step.kind)) {
+            (StepKind::Member(name), Some(StepKind::Member(of_source))) if &**name == b"Source" => {
+                let name = std::str::from_utf8(of_source).ok()?;
+                Some((source_field(&alert.source, name)?, 3))
+            }
+            (StepKind::Member(name), _) => {
+                let name = std::str::from_utf8(name).ok()?;
+                Some((alert_field(alert, name)?, 2))
+            }
+            (StepKind::Method(name, args), _) if args.is_empty() => {
+                Some((alert_call(alert, name)?, 2))
+            }
+            _ => None,
+        }
     }
 
     fn step(&mut self, value: &Value, step: &StepKind) -> Result<Value, EvalError> {

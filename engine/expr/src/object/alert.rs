@@ -71,23 +71,10 @@ impl Object for AlertObject {
 
     fn field(&self, name: &str) -> Option<Value> {
         let alert = self.alert()?;
+        if let Some(found) = alert_field(alert, name) {
+            return Some(found);
+        }
         Some(match name {
-            "Scenario" => pointer(&alert.scenario),
-            "ScenarioHash" => pointer(&alert.scenario_hash),
-            "ScenarioVersion" => pointer(&alert.scenario_version),
-            "Message" => pointer(&alert.message),
-            "StartAt" => pointer(&alert.start_at),
-            "StopAt" => pointer(&alert.stop_at),
-            "Leakspeed" => pointer(&alert.leakspeed),
-            "EventsCount" => pointer_to(int32(alert.events_count)),
-            "Capacity" => pointer_to(int32(alert.capacity)),
-            "Simulated" => pointer_to(Value::Bool(alert.simulated)),
-            "Remediation" => Value::Bool(alert.remediation),
-            "Kind" => Value::str(&alert.kind),
-            "UUID" => Value::str(&alert.uuid),
-            "CreatedAt" | "MachineID" => Value::str(b""),
-            "ID" => Value::Sized(0, IntKind::Int64),
-            "Labels" => Value::strings(Vec::new()),
             "Source" => self.part(AlertPart::Source),
             "Events" => self.parts(alert.events.len(), "*models.Event", AlertPart::Event),
             "Meta" => self.parts(alert.meta.len(), "*models.MetaItems0", AlertPart::Meta),
@@ -102,15 +89,45 @@ impl Object for AlertObject {
 
     fn call(&self, method: &str, args: &[Value]) -> Option<Result<Value, EvalError>> {
         let alert = self.alert()?;
-        Some(Ok(match method {
-            "GetScope" => Value::str(&alert.source.scope),
-            "GetValue" => Value::str(&alert.source.value),
-            "GetScenario" => Value::str(&alert.scenario),
-            "GetEventsCount" => int32(alert.events_count),
-            "GetMeta" => return Some(meta_of(&alert.meta, args)),
-            _ => return None,
-        }))
+        match method {
+            "GetMeta" => Some(meta_of(&alert.meta, args)),
+            _ => alert_call(alert, method).map(Ok),
+        }
     }
+}
+
+/// A field of an alert that is no structure.
+pub(crate) fn alert_field(alert: &Alert, name: &str) -> Option<Value> {
+    Some(match name {
+        "Scenario" => pointer(&alert.scenario),
+        "ScenarioHash" => pointer(&alert.scenario_hash),
+        "ScenarioVersion" => pointer(&alert.scenario_version),
+        "Message" => pointer(&alert.message),
+        "StartAt" => pointer(&alert.start_at),
+        "StopAt" => pointer(&alert.stop_at),
+        "Leakspeed" => pointer(&alert.leakspeed),
+        "EventsCount" => pointer_to(int32(alert.events_count)),
+        "Capacity" => pointer_to(int32(alert.capacity)),
+        "Simulated" => pointer_to(Value::Bool(alert.simulated)),
+        "Remediation" => Value::Bool(alert.remediation),
+        "Kind" => Value::str(&alert.kind),
+        "UUID" => Value::str(&alert.uuid),
+        "CreatedAt" | "MachineID" => Value::str(b""),
+        "ID" => Value::Sized(0, IntKind::Int64),
+        "Labels" => Value::strings(Vec::new()),
+        _ => return None,
+    })
+}
+
+/// What a method of an alert gives that takes nothing.
+pub(crate) fn alert_call(alert: &Alert, method: &str) -> Option<Value> {
+    Some(match method {
+        "GetScope" => Value::str(&alert.source.scope),
+        "GetValue" => Value::str(&alert.source.value),
+        "GetScenario" => Value::str(&alert.scenario),
+        "GetEventsCount" => int32(alert.events_count),
+        _ => return None,
+    })
 }
 
 /// Which part of an alert.
@@ -192,7 +209,8 @@ impl Object for SourceObject {
     }
 }
 
-fn source_field(source: &Source, name: &str) -> Option<Value> {
+/// A field of a source.
+pub(crate) fn source_field(source: &Source, name: &str) -> Option<Value> {
     Some(match name {
         "Scope" => pointer(&source.scope),
         "Value" => pointer(&source.value),

@@ -163,6 +163,87 @@ fn postoverflows_see_the_overflow_of_the_event() {
     }
 }
 
+/// What an expression gives for an event with an overflow.
+fn of_overflow(text: &str) -> String {
+    let mut schema = SchemaBuilder::new();
+    let Ok(program) = Compiler::new(&mut schema).compile(text, &Env::event()) else {
+        return "refused".to_owned();
+    };
+    let mut event = Event::new(schema.freeze());
+    event.kind = EventKind::Overflow;
+    event.overflow = Some(Box::new(overflow()));
+    let services = services();
+    let mut cx = Context {
+        evt: Some(&mut event),
+        vars: &[],
+        stash: &mut NoStash,
+        services: &services,
+        now: time("2026-01-01T00:00:00Z"),
+    };
+    let result = program.eval(&mut cx);
+    result.map_or("error".to_owned(), |value| words(&value))
+}
+
+#[test]
+fn what_is_read_of_an_alert_in_place_is_what_a_copy_says() {
+    let of_alert = [
+        "Scenario",
+        "ScenarioHash",
+        "ScenarioVersion",
+        "Message",
+        "StartAt",
+        "StopAt",
+        "Leakspeed",
+        "EventsCount",
+        "Capacity",
+        "Simulated",
+        "Remediation",
+        "Kind",
+        "UUID",
+        "CreatedAt",
+        "MachineID",
+        "ID",
+        "Labels",
+        "Meta[0].Value",
+        "Events[0].GetMeta('exe')",
+        "GetScope()",
+        "GetValue()",
+        "GetScenario()",
+        "GetEventsCount()",
+        "GetMeta('user')",
+        "Decisions",
+        "Scenario[1:3]",
+        "Labels[0]",
+        "Nope",
+        "GetNope()",
+    ];
+    let of_source = [
+        "Scope",
+        "Value",
+        "IP",
+        "IP[0:2]",
+        "Range",
+        "AsName",
+        "AsNumber",
+        "Cn",
+        "Latitude",
+        "Longitude",
+        "GetScope()",
+        "GetValue()",
+        "GetAsNumberName()",
+        "String()",
+        "Nope",
+    ];
+    let of_alert = of_alert.map(|name| format!("evt.Overflow.Alert.{name}"));
+    let of_source = of_source.map(|name| format!("evt.Overflow.Alert?.Source?.{name}"));
+    for text in of_alert.iter().chain(&of_source) {
+        // Once there is a copy of the overflow, that is what is read.
+        let copied = of_overflow(&format!("let copy = evt.Overflow; {text}"));
+        assert_eq!(of_overflow(text), copied, "{text}");
+    }
+    assert_eq!(of_overflow("evt.Overflow.Alert.Source.IP[0:2]"), "\"1.\"");
+}
+
 #[test]
 fn a_log_event_has_no_alert() {
     check_in(
