@@ -111,9 +111,11 @@ impl Transform {
     /// Calls `with` with the changed text. A short ASCII text that only changes its case is changed
     /// without an allocation.
     pub(crate) fn with<R>(self, text: &[u8], with: impl FnOnce(&[u8]) -> R) -> R {
+        if self.is_none() {
+            return with(text);
+        }
         let mut short = [0; SHORT];
         match (self.steps, short.get_mut(..text.len())) {
-            ([None, ..], _) => with(text),
             ([Some(TextStep::Lower), None, None], Some(short)) if text.is_ascii() => {
                 short.copy_from_slice(text);
                 short.make_ascii_lowercase();
