@@ -77,6 +77,8 @@ pub struct Reads {
     pub variables: u8,
     /// Its result depends on more than the event and data files: stash, network, databases, time.
     pub outside: bool,
+    /// It reads anything else of the event: what kind it is, its flags, its sources.
+    pub other: bool,
     /// It changes the event or logs.
     pub effects: bool,
     /// It can end with an error.
@@ -88,6 +90,16 @@ impl Reads {
     #[must_use]
     pub fn reads_variable(&self, place: usize) -> bool {
         self.variables & bit(place) != 0
+    }
+
+    /// Whether it reads nothing but the fields in `slots` and `texts`, and data files, and changes
+    /// nothing: it gives the same for the same texts.
+    #[must_use]
+    pub fn is_of_fields(&self) -> bool {
+        let writes = self.writes_any || self.effects || !self.writes.is_empty();
+        // The texts of the line are named one by one; what else is of the line is `other`.
+        let more = self.tree || self.all || self.meta || self.overflow || self.time;
+        !(writes || more || self.other || self.outside || self.variables != 0)
     }
 
     /// What a bucket must keep of an event so that the expression gives the same later.

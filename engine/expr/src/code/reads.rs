@@ -38,6 +38,10 @@ fn visit(node: &Node, reads: &mut Reads) {
             | Code::SetField(..)
             | Code::EventCall(..)
     );
+    reads.other |= matches!(
+        node.code,
+        Code::Plain(_) | Code::Part(_) | Code::Overflow | Code::EventCall(..)
+    );
     match &node.code {
         Code::Slot(slot) | Code::HasField(slot) => reads.slots.push(*slot),
         Code::Text(text) => read_text(*text, reads),
