@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use overspill_event::Event;
-use overspill_expr::{Bool, StrTest, Subject, Test};
+use overspill_expr::{Bool, FieldRef, StrTest, Subject, Test};
 use rustc_hash::FxHashMap;
 
 /// Number of every value that no literal names.
@@ -17,88 +16,39 @@ pub(crate) const OTHER: u16 = 0;
 #[derive(Debug)]
 pub(crate) struct Dim {
     pub(crate) subject: Subject,
+    /// Number of its field among the fields of dimensions, and its place among those of the field.
+    pub(crate) place: (usize, usize),
     ids: FxHashMap<Arc<[u8]>, u16>,
-    /// Length of its longest literal.
-    longest: usize,
 }
 
-/// Longest value whose number is remembered.
-const MEMO_BYTES: usize = 22;
-
-/// The last value of each dimension and its number: most lines are like the one before.
-#[derive(Debug, Default)]
-pub(crate) struct Memos(Vec<Memo>);
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Memo {
-    value: [u8; MEMO_BYTES],
-    /// One more than the length of the value; 0 before the first one.
-    len: u8,
-    id: u16,
+/// All dimensions of one field. Each sees the field's text in another case.
+#[derive(Debug)]
+pub(crate) struct DimField {
+    pub(crate) field: FieldRef,
+    /// Numbers of its dimensions.
+    pub(crate) dims: Vec<usize>,
+    /// Lengths of all their literals, a bit each, modulo 64.
+    lengths: u64,
+    /// None of its dimensions changes the text.
+    is_plain: bool,
 }
 
-impl Memos {
-    /// Puts the numbers of an event's values in these dimensions into `ids`.
-    pub(crate) fn ids(&mut self, dims: &Dims, which: &[usize], event: &Event, ids: &mut Vec<u16>) {
-        if self.0.len() != dims.dims.len() {
-            self.0 = vec![Memo::default(); dims.dims.len()];
-        }
-        ids.clear();
-        for at in which {
-            let (Some(dim), Some(memo)) = (dims.dims.get(*at), self.0.get_mut(*at)) else {
-                continue;
-            };
-            ids.push(memo.id(dim, dim.subject.field.bytes(event)));
-        }
+impl DimField {
+    /// Whether a value is certainly like none of the literals, told by its length.
+    #[inline]
+    pub(crate) fn is_other(&self, value: &[u8]) -> bool {
+        // A change of case keeps the length of ASCII text, and literals are found by what it gives.
+        self.lengths & length_bit(value) == 0 && (self.is_plain || value.is_ascii())
     }
 }
 
-/// Whether two short texts are equal: most are of a few bytes, not worth a call of `memcmp`.
-#[inline(always)]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
-        // The two ends overlap, or meet, up to 16 bytes.
-        (Some(start), Some(other)) if a.len() <= 16 => {
-            start == other && a.last_chunk::<8>() == b.last_chunk::<8>()
-        }
-        (Some(_), _) => a == b,
-        _ => match (a.first_chunk::<4>(), b.first_chunk::<4>()) {
-            (Some(start), Some(other)) => {
-                start == other && a.last_chunk::<4>() == b.last_chunk::<4>()
-            }
-            _ => a.iter().zip(b).all(|(a, b)| a == b),
-        },
-    }
-}
-
-impl Memo {
-    fn id(&mut self, dim: &Dim, value: &[u8]) -> u16 {
-        let known = usize::from(self.len)
-            .checked_sub(1)
-            .and_then(|len| self.value.get(..len));
-        if known.is_some_and(|known| is_same(known, value)) {
-            return self.id;
-        }
-        let id = dim.id(value);
-        if let Some(place) = self.value.get_mut(..value.len()) {
-            place.copy_from_slice(value);
-            self.len = u8::try_from(value.len() + 1).unwrap_or(0);
-            self.id = id;
-        }
-        id
-    }
+fn length_bit(text: &[u8]) -> u64 {
+    1 << (text.len() % 64)
 }
 
 impl Dim {
     /// The number of a value, as it stands in the event.
-    fn id(&self, value: &[u8]) -> u16 {
-        // A change of case keeps the length of ASCII text, and literals are found by what it gives.
-        if value.len() > self.longest && (self.subject.transform.is_none() || value.is_ascii()) {
-            return OTHER;
-        }
+    pub(crate) fn id(&self, value: &[u8]) -> u16 {
         let value = self.subject.transform.apply(value);
         self.ids.get(&*value).copied().unwrap_or(OTHER)
     }
@@ -123,6 +73,7 @@ impl Dim {
 #[derive(Debug, Default)]
 pub(crate) struct Dims {
     pub(crate) dims: Vec<Dim>,
+    pub(crate) fields: Vec<DimField>,
     by_subject: FxHashMap<Subject, usize>,
 }
 
@@ -147,24 +98,45 @@ impl Dims {
         if !test.subject.is_cheap() {
             return;
         }
-        let subject = test.subject;
-        let at = *self.by_subject.entry(subject).or_insert_with(|| {
-            self.dims.push(Dim {
-                subject,
-                ids: FxHashMap::default(),
-                longest: 0,
-            });
-            self.dims.len() - 1
-        });
+        let at = self.dim_of(test.subject);
         let dim = &mut self.dims[at];
         if dim.ids.len() + literals.len() > Self::LITERALS_MAX {
             return;
         }
+        let lengths = &mut self.fields[dim.place.0].lengths;
         for literal in literals {
-            dim.longest = dim.longest.max(literal.len());
+            *lengths |= length_bit(&literal);
             let next = u16::try_from(dim.ids.len() + 1).unwrap_or(u16::MAX);
             dim.ids.entry(literal).or_insert(next);
         }
+    }
+
+    /// The dimension of a subject, which is made if there is none.
+    fn dim_of(&mut self, subject: Subject) -> usize {
+        if let Some(at) = self.by_subject.get(&subject) {
+            return *at;
+        }
+        let known = |known: &DimField| known.field == subject.field;
+        let field = self.fields.iter().position(known).unwrap_or_else(|| {
+            self.fields.push(DimField {
+                field: subject.field,
+                dims: Vec::new(),
+                lengths: 0,
+                is_plain: true,
+            });
+            self.fields.len() - 1
+        });
+        let at = self.dims.len();
+        let of_field = &mut self.fields[field];
+        self.dims.push(Dim {
+            subject,
+            place: (field, of_field.dims.len()),
+            ids: FxHashMap::default(),
+        });
+        of_field.dims.push(at);
+        of_field.is_plain &= subject.transform.is_none();
+        self.by_subject.insert(subject, at);
+        at
     }
 
     /// The dimension of a test, if all its literals have numbers there.
@@ -247,26 +219,5 @@ fn fold_list(
         1 => kept.remove(0),
         _ if ends => Bool::Or(kept.into()),
         _ => Bool::And(kept.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_texts_are_the_same_exactly_when_every_byte_is() {
-        let text: Vec<u8> = (0..MEMO_BYTES).map(|n| b'a' + n as u8).collect();
-        for len in 0..=MEMO_BYTES {
-            let a = &text[..len];
-            let copy = a.to_vec();
-            assert!(is_same(a, &copy));
-            for at in 0..len {
-                let mut b = a.to_vec();
-                b[at] = b'!';
-                assert!(!is_same(a, &b), "byte {at} of {len}");
-            }
-            assert!(!is_same(a, &text[..(len + 1) % (MEMO_BYTES + 1)]));
-        }
     }
 }

@@ -6,7 +6,6 @@
 //! mapping may turn such a character into an ASCII letter; firing is only a necessary condition.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
-use overspill_event::Event;
 use overspill_expr::{Bool, FieldRef, Regex, StrTest, Test, TextStep};
 use rustc_hash::FxHashMap;
 
@@ -49,17 +48,15 @@ impl GatesBuilder {
                 }
             }
         });
+        // What is left of the filter may read any one of these alone.
+        visit_fields(filter, &mut |field| {
+            self.field(field);
+            true
+        });
     }
 
     fn atom(&mut self, field: FieldRef, literal: Vec<u8>) {
-        let number = *self.by_field.entry(field).or_insert_with(|| {
-            self.fields.push(FieldAtoms {
-                field,
-                literals: Vec::new(),
-                numbers: FxHashMap::default(),
-            });
-            self.fields.len() - 1
-        });
+        let number = self.field(field);
         let FieldAtoms {
             literals, numbers, ..
         } = &mut self.fields[number];
@@ -68,6 +65,17 @@ impl GatesBuilder {
             numbers.insert(literal.clone(), number);
             literals.push(literal);
         }
+    }
+
+    fn field(&mut self, field: FieldRef) -> usize {
+        *self.by_field.entry(field).or_insert_with(|| {
+            self.fields.push(FieldAtoms {
+                field,
+                literals: Vec::new(),
+                numbers: FxHashMap::default(),
+            });
+            self.fields.len() - 1
+        })
     }
 
     pub(crate) fn build(self) -> Gates {
@@ -81,6 +89,7 @@ impl GatesBuilder {
                     numbers,
                 } = atoms;
                 let n_bytes: usize = literals.iter().map(Vec::len).sum();
+                // Without literals, nothing is ever scanned.
                 let kind = (n_bytes <= DFA_BYTES_MAX).then_some(AhoCorasickKind::DFA);
                 let automaton = AhoCorasick::builder()
                     .ascii_case_insensitive(true)
@@ -99,6 +108,33 @@ impl GatesBuilder {
         Gates {
             fields,
             by_field: self.by_field,
+        }
+    }
+}
+
+/// Calls `visit` for every field that a filter reads, while that answers true, and answers whether
+/// it always did and the filter neither reads nor changes anything but fields.
+fn visit_fields(filter: &Bool, visit: &mut impl FnMut(FieldRef) -> bool) -> bool {
+    match filter {
+        Bool::Const(_) => true,
+        Bool::Str(test) => visit(test.subject.field),
+        Bool::And(parts) | Bool::Or(parts) => {
+            let mut is_only = true;
+            for part in parts.iter() {
+                is_only &= visit_fields(part, visit);
+            }
+            is_only
+        }
+        Bool::Not(part) => visit_fields(part, visit),
+        Bool::Dyn(expr) => {
+            let reads = expr.reads();
+            let slots = reads.slots.iter().map(|slot| FieldRef::Slot(*slot));
+            let texts = reads.texts.iter().map(|text| FieldRef::Text(*text));
+            let mut is_only = reads.is_of_fields();
+            for field in slots.chain(texts) {
+                is_only &= visit(field);
+            }
+            is_only
         }
     }
 }
@@ -232,11 +268,18 @@ impl Gates {
             .map_or(0, |field| field.numbers.len())
     }
 
-    /// An event's text of a field.
-    pub(crate) fn value<'e>(&self, field: usize, event: &'e Event) -> &'e [u8] {
-        self.fields
-            .get(field)
-            .map_or(&[], |gated| gated.field.bytes(event))
+    /// A field by its number.
+    pub(crate) fn field(&self, field: usize) -> Option<FieldRef> {
+        self.fields.get(field).map(|gated| gated.field)
+    }
+
+    /// The number of the only thing that a filter reads, if that is the text of one field and the
+    /// filter changes nothing: it then gives the same for the same text.
+    pub(crate) fn only(&self, filter: &Bool) -> Option<usize> {
+        let mut only = None;
+        let mut is_only = |field: FieldRef| *only.get_or_insert(field) == field;
+        visit_fields(filter, &mut is_only).then_some(())?;
+        self.by_field.get(&only?).copied()
     }
 
     /// Puts the literals that occur in a value, raw or with its escapes undone, into `fired`, each

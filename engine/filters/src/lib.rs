@@ -3,8 +3,13 @@
 //! ```text
 //! event -> primary fields (log_type, service) -> group: the filters that are not false for these
 //!       -> its other small-domain fields      -> kind: what is left of each filter
-//!       -> gates: literals that must occur    -> the filters that could hold, in order
+//!       -> values: filters of one field, and
+//!          gates: literals that must occur    -> the filters that could hold, in order
 //! ```
+//!
+//! A filter of which what is left reads one field only is answered by that field's value: whoever
+//! evaluates it tells what it gave ([`State::learn`]), and while the value is remembered it is not
+//! evaluated again.
 //!
 //! Groups and kinds are made on first sight by folding the filters with what is known, and kept
 //! while there is room ([`State`]). A filter that is left out is certainly false, raises nothing and
@@ -14,8 +19,11 @@
 
 #![forbid(unsafe_code)]
 
+mod classes;
 mod dims;
+mod facts;
 mod gates;
+mod kind;
 mod kinds;
 mod scans;
 
@@ -25,6 +33,7 @@ use overspill_expr::Bool;
 pub use kinds::{Entry, Index};
 
 use crate::dims::Dims;
+use crate::facts::{At, Facts, Masks};
 use crate::gates::GatesBuilder;
 use crate::kinds::Kinds;
 use crate::scans::Scans;
@@ -44,7 +53,7 @@ impl Index {
 }
 
 /// What a worker remembers of the kinds of events it saw, and where it stands with the present one.
-/// One for each index and worker.
+/// One for each index and worker, always used with the same data files.
 ///
 /// When it is full, events of kinds that it does not remember are looked up by their group only
 /// ([`State::n_unremembered`]): more filters are left, with the same result.
@@ -53,8 +62,11 @@ pub struct State {
     kinds: Kinds,
     kind: usize,
     scans: Scans,
-    /// Filters of the present kind that could hold, a bit each.
-    open: Vec<u64>,
+    facts: Facts,
+    /// Filters of the present kind that could hold or do.
+    open: Masks,
+    /// Where it is written what is known of the present values.
+    places: Vec<At>,
     /// Events whose kind was not remembered because there was no room.
     pub n_unremembered: u64,
 }
@@ -71,9 +83,19 @@ impl State {
 
     /// Finds the filters that could hold for an event as it is now.
     pub fn look(&mut self, index: &Index, event: &Event) {
+        if self.kinds.forget_if_due() {
+            self.facts.forget();
+        }
         self.kind = self.kinds.find(index, event, &mut self.n_unremembered);
         if let Some(kind) = self.kinds.get(self.kind) {
-            kind.open(index, event, &mut self.scans, &mut self.open);
+            kind.open(
+                index,
+                event,
+                self.kind,
+                (&mut self.facts, &mut self.scans),
+                &mut self.open,
+                &mut self.places,
+            );
         }
     }
 
@@ -87,6 +109,23 @@ impl State {
 
     /// The next filter from a place on, which moves behind it.
     pub fn next(&self, place: &mut usize) -> Option<&Entry> {
-        self.kinds.get(self.kind)?.next(&self.open, place)
+        self.next_known(place).map(|(entry, _)| entry)
+    }
+
+    /// The next filter from a place on, which moves behind it, and whether it certainly holds: what
+    /// is left of it need not be evaluated then.
+    pub fn next_known(&self, place: &mut usize) -> Option<(&Entry, bool)> {
+        let (at, is_sure) = self.open.next(place)?;
+        let entry = self.kinds.get(self.kind)?.entries().get(at)?;
+        Some((entry, is_sure || entry.rest.is_none()))
+    }
+
+    /// Tells what evaluating the filter before a place gave for the event that was looked up last,
+    /// which did not change since. It is not to be told when evaluating it raised an error or a
+    /// warning, since these would not be raised again.
+    pub fn learn(&mut self, place: usize, holds: bool) {
+        if let (Some(at), Some(kind)) = (place.checked_sub(1), self.kinds.get_mut(self.kind)) {
+            kind.learn(at, holds, &self.places, &mut self.facts);
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Which literals occur in the fields of an event: one scan a field, remembered by value.
 
-use overspill_event::Event;
 use overspill_memo::{Asked, Memo};
 
 use crate::gates::Gates;
@@ -63,14 +62,12 @@ impl Answer {
 }
 
 impl Scans {
-    /// Scans a field of an event, or remembers what that gave.
-    pub(crate) fn scan(&mut self, gates: &Gates, field: usize, event: &Event) -> Scan<'_> {
+    /// Scans a field's value, which is not empty, or remembers what that gave.
+    pub(crate) fn scan(&mut self, gates: &Gates, field: usize, value: &[u8]) -> Scan<'_> {
         if self.fields.len() <= field {
             self.fields.resize_with(field + 1, FieldScans::default);
         }
-        let value = gates.value(field, event);
         match self.fields.get_mut(field) {
-            Some(_) if value.is_empty() => Scan::Fired(&[]),
             Some(scans) => scans.scan(gates, field, value),
             None => Scan::Open,
         }

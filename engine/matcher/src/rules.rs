@@ -5,6 +5,8 @@
 //! skipped, and after an expression has changed the event, it is looked up anew for the scenarios
 //! that follow.
 
+use std::sync::atomic::Ordering;
+
 use overspill_bucket::{Key, ScenarioId};
 use overspill_event::{Event, FieldMap, Schema, Slot};
 use overspill_expr::{Bool, Context, EvalError, Services, Stash};
@@ -179,13 +181,24 @@ impl Rules {
             let mut place = filters.place_of(first);
             // Once an expression changed the event, what was known of it no longer counts.
             while event.n_writes() == n_writes {
-                let Some(entry) = filters.next(&mut place) else {
+                let Some((entry, is_sure)) = filters.next_known(&mut place) else {
                     return Ok(());
                 };
                 let number = entry.number;
                 first = number + 1;
-                let rest = entry.rest.as_ref();
-                if rest.map_or(Ok(true), |rest| self.holds(number, rest, event, cx))? {
+                let holds = match &entry.rest {
+                    Some(rest) if !is_sure => {
+                        let n_missing = cx.n_files_missing();
+                        let holds = self.holds(number, rest, event, cx)?;
+                        // A file that is not there is missed each time it is asked for.
+                        if cx.n_files_missing() == n_missing {
+                            filters.learn(place, holds);
+                        }
+                        holds
+                    }
+                    _ => true,
+                };
+                if holds {
                     self.hit(number, event, state, cx, hits)?;
                 }
             }
@@ -305,6 +318,12 @@ pub struct Outside<'a> {
 }
 
 impl Outside<'_> {
+    /// How often a data file was asked for that is not loaded.
+    fn n_files_missing(&self) -> u64 {
+        let counters = &self.services.counters;
+        counters.files_missing.load(Ordering::Relaxed)
+    }
+
     fn context<'c>(&'c mut self, event: &'c mut Event) -> Context<'c> {
         Context {
             evt: Some(event),

@@ -1,5 +1,6 @@
 //! The index changes nothing but time: hits, their order, what raises, and what acts.
 
+use overspill_event::{EventKind, FieldMap, TextField};
 use overspill_matcher::MatchState;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -170,7 +171,8 @@ fn check(drafts: &[Draft], events: &[TestEvent], entries_max: usize) -> Result<(
     let (indexed, plain) = (content.rules(), content.rules().without_index());
     let mut indexed_state = MatchState::bounded(entries_max);
     let mut plain_state = MatchState::default();
-    for event in events {
+    // The second time, values are known.
+    for event in events.iter().chain(events) {
         let with = content.matches(&indexed, &mut indexed_state, event);
         let without = content.matches(&plain, &mut plain_state, event);
         prop_assert_eq!(&with, &without, "{:?}", event);
@@ -315,6 +317,95 @@ fn a_gate_behind_an_error_does_not_hide_it() {
         &TestEvent::meta(&[("a", "nothing of the kind")]),
     );
     assert_eq!(matched.abandoned_at.map(|id| id.0), Some(0));
+}
+
+/// Matches events one after the other with one state, and answers what held for each.
+fn held_in_turn(filter: &str, events: &[TestEvent]) -> Vec<Vec<u32>> {
+    let content = Content::new(&[Draft::filter(filter)]);
+    let rules = content.rules();
+    let mut state = MatchState::default();
+    let held = |event| content.matches(&rules, &mut state, event).scenarios();
+    events.iter().map(held).collect()
+}
+
+#[test]
+fn an_absent_field_is_not_an_empty_one() {
+    let (absent, empty) = (TestEvent::meta(&[]), TestEvent::meta(&[("a", "")]));
+    let events = [&absent, &empty, &absent, &empty].map(TestEvent::clone);
+    let held = held_in_turn("'a' in evt.Meta", &events);
+    assert_eq!(held, [vec![], vec![0], vec![], vec![0]]);
+    let held = held_in_turn("len(evt.Meta.a) == 0 && not ('a' in evt.Meta)", &events);
+    assert_eq!(held, [vec![0], vec![], vec![0], vec![]]);
+}
+
+#[test]
+fn what_reads_more_of_an_event_than_one_field_is_not_known_by_it() {
+    let content = Content::new(&[
+        Draft::filter("len(evt.Meta.a) == 1 && evt.Whitelisted"),
+        Draft::filter("len(evt.Meta.a) == 1 && evt.GetType() == 'overflow'"),
+        Draft::filter("len(evt.Meta.a) == 1 && evt.Line.Labels['x'] == 'y'"),
+        Draft::filter("len(evt.Meta.a) == 1 && evt.Line.Raw == 'raw'"),
+    ]);
+    let rules = content.rules();
+    let mut state = MatchState::default();
+    for round in 0..8u8 {
+        let mut event = content.event(&TestEvent::meta(&[("a", "v")]));
+        event.whitelisted = round & 1 == 1;
+        if round & 2 == 2 {
+            event.kind = EventKind::Overflow;
+        }
+        if round & 4 == 4 {
+            event.set_named(FieldMap::Labels, b"x", b"y");
+            event.set_text(TextField::LineRaw, b"raw");
+        }
+        let mut hits = Vec::new();
+        let matched = rules.matches(&mut event, &mut state, &mut content.outside(), &mut hits);
+        matched.unwrap();
+        let held: Vec<u32> = hits.iter().map(|hit| hit.scenario.0).collect();
+        let expected: Vec<u32> = [(0, 1), (1, 2), (2, 4), (3, 4)]
+            .into_iter()
+            .filter(|(_, bit)| round & bit != 0)
+            .map(|(number, _)| number)
+            .collect();
+        assert_eq!(held, expected, "round {round}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_loaded_is_missed_each_time() {
+    let content = Content::new(&[Draft::filter("RegexpInFile(evt.Meta.a, 'no.txt')")]);
+    let rules = content.rules();
+    let mut state = MatchState::default();
+    for n in 1..4 {
+        let matched = content.matches(&rules, &mut state, &TestEvent::meta(&[("a", "v")]));
+        assert_eq!(matched.scenarios(), Vec::<u32>::new());
+        let missing = &content.services.counters.files_missing;
+        assert_eq!(missing.load(std::sync::atomic::Ordering::Relaxed), n);
+    }
+}
+
+#[test]
+fn what_raises_for_a_value_raises_each_time() {
+    let content = Content::new(&[Draft::filter("int(evt.Parsed.n) > 3")]);
+    let rules = content.rules();
+    let mut state = MatchState::default();
+    for (n, held) in [
+        ("4", Some(1)),
+        ("x", None),
+        ("3", Some(0)),
+        ("4", Some(1)),
+        ("x", None),
+    ] {
+        let event = TestEvent {
+            fields: [(("Parsed", "n"), n.to_owned())].into(),
+            raw: String::new(),
+        };
+        let matched = content.matches(&rules, &mut state, &event);
+        match held {
+            Some(held) => assert_eq!((matched.hits.len(), matched.abandoned_at), (held, None)),
+            None => assert!(matched.abandoned_at.is_some()),
+        }
+    }
 }
 
 #[test]

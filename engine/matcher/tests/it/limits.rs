@@ -34,8 +34,8 @@ fn a_full_memory_is_forgotten_in_time_and_results_stay() {
     ]);
     let rules = content.rules();
     let event = |a: &str| TestEvent::meta(&[("log_type", "ssh"), ("a", a)]);
-    // Room for the group (two filters) and one kind (nothing left of either).
-    let mut state = MatchState::bounded(4);
+    // Room for the group (two filters of one field) and one kind (nothing left of either).
+    let mut state = MatchState::bounded(8);
     let mut hits = Vec::new();
     let mut outside = content.outside();
     let mut x = content.event(&event("x"));
