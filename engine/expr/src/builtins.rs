@@ -21,9 +21,14 @@ pub(crate) struct Builtin {
     pub(crate) max_args: usize,
     pub(crate) check: Check,
     pub(crate) run: fn(&mut Machine<'_, '_>, &[Value]) -> Result<Value, EvalError>,
+    /// What it gives for a string, where that needs no value of the string.
+    pub(crate) of_text: Option<OfText>,
     /// Its result depends on the time.
     pub(crate) is_clock: bool,
 }
+
+/// A builtin of a string.
+type OfText = fn(&[u8]) -> Result<Value, EvalError>;
 
 impl Builtin {
     const fn new(
@@ -39,8 +44,14 @@ impl Builtin {
             max_args,
             check,
             run,
+            of_text: None,
             is_clock: false,
         }
+    }
+
+    const fn of_text(mut self, run: OfText) -> Self {
+        self.of_text = Some(run);
+        self
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use overspill_event::{Event, Overflow};
 
+use crate::builtins::Builtin;
 use crate::code::{Code, Node};
 use crate::context::Context;
 use crate::error::EvalError;
@@ -238,6 +239,9 @@ impl<'m, 'c> Machine<'m, 'c> {
             }
             Code::Map(entries) => self.map_literal(entries),
             Code::Builtin(builtin, args) => {
+                if let Some(found) = self.of_field(builtin, args) {
+                    return found;
+                }
                 let mut values = Vec::with_capacity(args.len());
                 for arg in args {
                     let value = self.eval(arg)?;
@@ -250,6 +254,27 @@ impl<'m, 'c> Machine<'m, 'c> {
             Code::Fail(message) => Err(EvalError::fixed(message)),
             _ => Err(EvalError::fixed("operation is evaluated elsewhere")),
         }
+    }
+
+    /// A builtin of a field's text, where that can be read in place. It is charged for as if there
+    /// were a value.
+    fn of_field(&mut self, builtin: &Builtin, args: &[Node]) -> Option<Result<Value, EvalError>> {
+        let run = builtin.of_text?;
+        let [
+            Node {
+                code: Code::Slot(slot),
+                ..
+            },
+        ] = args
+        else {
+            return None;
+        };
+        let n_steps = self.event().ok()?.text_of(*slot).len() / 32;
+        Some(
+            self.charge(1 + n_steps)
+                .and_then(|()| self.charge(1 + n_steps))
+                .and_then(|()| run(self.event()?.text_of(*slot))),
+        )
     }
 
     fn made_text(&mut self, bytes: Arc<[u8]>) -> Result<Value, EvalError> {

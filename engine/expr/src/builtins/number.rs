@@ -13,13 +13,14 @@ use crate::value::{IntKind, Value, order};
 const MANY: usize = usize::MAX;
 
 pub(super) const BUILTINS: &[Builtin] = &[
-    Builtin::new("len", (1, 1), check_len, |_, args| length(arg(args, 0)?)),
+    Builtin::new("len", (1, 1), check_len, |_, args| length(arg(args, 0)?)).of_text(text_length),
     Builtin::new(
         "int",
         (1, 1),
         |types| convertible(types, Ty::Int),
         |_, args| to_int(arg(args, 0)?),
-    ),
+    )
+    .of_text(text_to_int),
     Builtin::new(
         "float",
         (1, 1),
@@ -150,7 +151,7 @@ fn open(types: &[Ty]) -> Option<(Ty, bool)> {
 /// `len`: code points of a string, elements of a list or a map.
 fn length(value: &Value) -> Result<Value, EvalError> {
     let n = match value {
-        Value::Str(bytes) => overspill_golike::strings::rune_count(bytes),
+        Value::Str(bytes) => return text_length(bytes),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
         Value::Object(object) => object.len().ok_or_else(|| invalid(value))?,
@@ -176,10 +177,22 @@ fn to_int(value: &Value) -> Result<Value, EvalError> {
                 i64::MIN
             }
         }
-        Value::Str(text) => strconv::atoi(text)
-            .map_err(|error| EvalError::of(format!("invalid argument for int: {error}")))?,
+        Value::Str(text) => return text_to_int(text),
         other => return Err(invalid(other)),
     }))
+}
+
+fn text_to_int(text: &[u8]) -> Result<Value, EvalError> {
+    let number = strconv::atoi(text);
+    number
+        .map(Value::Int)
+        .map_err(|error| EvalError::of(format!("invalid argument for int: {error}")))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as every builtin")]
+fn text_length(text: &[u8]) -> Result<Value, EvalError> {
+    let n = overspill_golike::strings::rune_count(text);
+    Ok(Value::Int(i64::try_from(n).unwrap_or(i64::MAX)))
 }
 
 fn rounded(args: &[Value], round: fn(f64) -> f64) -> Result<Value, EvalError> {
