@@ -16,6 +16,8 @@ pub struct StringSet {
 }
 
 struct Inner {
+    /// Lengths of the members, a bit each, modulo 64.
+    lengths: u64,
     sorted: Vec<Bytes>,
     hashed: FxHashSet<Bytes>,
 }
@@ -27,6 +29,7 @@ impl StringSet {
         let mut sorted: Vec<Bytes> = items.into_iter().collect();
         sorted.sort_unstable();
         sorted.dedup();
+        let lengths = sorted.iter().fold(0, |bits, item| bits | bit(item));
         let is_hashed = sorted.len() >= HASHED_FROM;
         let hashed = if is_hashed {
             sorted.iter().cloned().collect()
@@ -34,13 +37,20 @@ impl StringSet {
             FxHashSet::default()
         };
         Self {
-            inner: Arc::new(Inner { sorted, hashed }),
+            inner: Arc::new(Inner {
+                lengths,
+                sorted,
+                hashed,
+            }),
         }
     }
 
     /// Whether a string is in the set.
     #[must_use]
     pub fn contains(&self, text: &[u8]) -> bool {
+        if self.inner.lengths & bit(text) == 0 {
+            return false;
+        }
         if self.inner.hashed.is_empty() {
             self.inner.sorted.iter().any(|item| **item == *text)
         } else {
@@ -64,6 +74,11 @@ impl StringSet {
     pub fn is_empty(&self) -> bool {
         self.inner.sorted.is_empty()
     }
+}
+
+/// The bit of a text's length.
+fn bit(text: &[u8]) -> u64 {
+    1 << (text.len() % 64)
 }
 
 impl std::fmt::Debug for StringSet {

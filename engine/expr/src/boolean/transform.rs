@@ -111,7 +111,8 @@ impl Transform {
     /// Calls `with` with the changed text. A short ASCII text that only changes its case is changed
     /// without an allocation.
     pub(crate) fn with<R>(self, text: &[u8], with: impl FnOnce(&[u8]) -> R) -> R {
-        if self.is_none() {
+        // An empty text stays empty.
+        if self.is_none() || text.is_empty() {
             return with(text);
         }
         let mut short = [0; SHORT];
