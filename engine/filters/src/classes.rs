@@ -4,7 +4,8 @@
 //! that a value has in all of them are its class, and classes are numbered as they come. So an
 //! event asks each field once, and most often the answer is that of a short value seen before.
 
-use overspill_event::Event;
+use overspill_event::{Event, Span};
+use overspill_expr::FieldRef;
 use rustc_hash::FxHashMap;
 
 use crate::dims::{Dims, OTHER};
@@ -75,7 +76,14 @@ impl Classes {
         let (Some(field), Some(known)) = (dims.fields.get(at), self.fields.get(at)) else {
             return 0;
         };
-        let value = field.field.bytes(event);
+        // Most fields are absent from most events: that is seen before anything is read.
+        let value = match field.field {
+            FieldRef::Slot(slot) => match event.span(slot) {
+                Span { len: 0, .. } => &[],
+                span => event.bytes(span),
+            },
+            FieldRef::Text(text) => event.text(text),
+        };
         if value.is_empty() {
             return match known.empty {
                 Some(class) => class,

@@ -5,7 +5,9 @@
 //! atoms of all filters. A value with bytes beyond ASCII fires everything, because Go's case
 //! mapping may turn such a character into an ASCII letter; firing is only a necessary condition.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{AhoCorasick, Anchored, MatchKind, StartKind};
 use overspill_expr::{Bool, FieldRef, Regex, StrTest, Test, TextStep};
 use rustc_hash::FxHashMap;
 
@@ -88,16 +90,7 @@ impl GatesBuilder {
                     literals,
                     numbers,
                 } = atoms;
-                let n_bytes: usize = literals.iter().map(Vec::len).sum();
-                // Without literals, nothing is ever scanned.
-                let kind = (n_bytes <= DFA_BYTES_MAX).then_some(AhoCorasickKind::DFA);
-                let automaton = AhoCorasick::builder()
-                    .ascii_case_insensitive(true)
-                    .match_kind(MatchKind::Standard)
-                    .start_kind(StartKind::Unanchored)
-                    .kind(kind)
-                    .build(literals)
-                    .ok();
+                let automaton = Literals::new(&literals);
                 GatedField {
                     field,
                     automaton,
@@ -234,7 +227,7 @@ fn of_regex(regex: &Regex) -> Option<Vec<&[u8]>> {
 struct GatedField {
     field: FieldRef,
     /// `None` if the automaton could not be built: then every gate is open.
-    automaton: Option<AhoCorasick>,
+    automaton: Option<Literals>,
     numbers: FxHashMap<Vec<u8>, u32>,
 }
 
@@ -293,16 +286,16 @@ impl Gates {
         let Some(automaton) = automaton.filter(|_| value.is_ascii()) else {
             return false;
         };
-        fire(automaton, value, fired);
+        let mut can_tell = automaton.fire(value, fired);
         if memchr::memchr2(b'%', b'+', value).is_some() {
             for step in [TextStep::PathUnescape, TextStep::QueryUnescape] {
                 let unescaped = step.apply(value);
-                if !unescaped.is_ascii() {
-                    fired.clear();
-                    return false;
-                }
-                fire(automaton, &unescaped, fired);
+                can_tell &= unescaped.is_ascii() && automaton.fire(&unescaped, fired);
             }
+        }
+        if !can_tell {
+            fired.clear();
+            return false;
         }
         if fired.len() > 1 {
             fired.sort_unstable();
@@ -312,15 +305,70 @@ impl Gates {
     }
 }
 
-/// Appends the literals that occur in a value. A literal that repeats is named again, but not
-/// without end: the list is made shorter before it outgrows the literals there are.
-fn fire(automaton: &AhoCorasick, value: &[u8], fired: &mut Vec<u32>) {
-    let most = automaton.patterns_len().saturating_mul(2).max(64);
-    for found in automaton.find_overlapping_iter(value) {
-        if fired.len() >= most {
-            fired.sort_unstable();
-            fired.dedup();
+/// An automaton that finds literals, whatever their case.
+#[derive(Debug)]
+enum Literals {
+    /// A full table, walked here: one step a byte and nothing else.
+    Table(Box<DFA>),
+    Any(AhoCorasick),
+}
+
+impl Literals {
+    fn new(literals: &[Vec<u8>]) -> Option<Self> {
+        let n_bytes: usize = literals.iter().map(Vec::len).sum();
+        if n_bytes <= DFA_BYTES_MAX {
+            let table = DFA::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::Standard)
+                .start_kind(StartKind::Unanchored)
+                .prefilter(false)
+                .build(literals);
+            return table.ok().map(|table| Self::Table(Box::new(table)));
         }
-        fired.push(found.pattern().as_u32());
+        let any = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Unanchored)
+            .build(literals);
+        any.ok().map(Self::Any)
+    }
+
+    /// Appends the literals that occur in a value; answers false when it cannot tell. A literal that
+    /// repeats is named again, but not without end: the list is made shorter before it outgrows the
+    /// literals there are.
+    fn fire(&self, value: &[u8], fired: &mut Vec<u32>) -> bool {
+        let n_literals = match self {
+            Self::Table(table) => table.patterns_len(),
+            Self::Any(any) => any.patterns_len(),
+        };
+        let most = n_literals.saturating_mul(2).max(64);
+        let mut fire = |literal: u32| {
+            if fired.len() >= most {
+                fired.sort_unstable();
+                fired.dedup();
+            }
+            fired.push(literal);
+        };
+        match self {
+            Self::Table(table) => {
+                let Ok(mut at) = table.start_state(Anchored::No) else {
+                    return false;
+                };
+                for byte in value {
+                    at = table.next_state(Anchored::No, at, *byte);
+                    if table.is_special(at) && table.is_match(at) {
+                        for n in 0..table.match_len(at) {
+                            fire(table.match_pattern(at, n).as_u32());
+                        }
+                    }
+                }
+            }
+            Self::Any(any) => {
+                for found in any.find_overlapping_iter(value) {
+                    fire(found.pattern().as_u32());
+                }
+            }
+        }
+        true
     }
 }

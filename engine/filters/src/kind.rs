@@ -4,7 +4,7 @@
 //! is a matter of its value, and is remembered with the value once it was found out. Others have a
 //! gate: they hold only if one of some literals occurs in a field.
 
-use overspill_event::Event;
+use overspill_event::{Event, Span};
 use overspill_expr::{Bool, FieldRef};
 
 use crate::facts::{At, Facts, Masks, mask, set};
@@ -139,9 +139,14 @@ impl Kind {
         places.clear();
         facts.begin_event();
         for of in &self.fields {
-            let value = of.of.bytes(event);
+            let (value, is_present) = match of.of {
+                FieldRef::Slot(slot) => match event.span(slot) {
+                    span @ Span { len: 0, .. } => (&[][..], span.is_present()),
+                    span => (event.bytes(span), true),
+                },
+                FieldRef::Text(text) => (event.text(text), true),
+            };
             if value.is_empty() {
-                let is_present = is_present(of.of, event);
                 open.add(&of.blank[usize::from(is_present)]);
                 places.push(At::Blank(is_present));
                 continue;
@@ -248,13 +253,5 @@ impl KindField {
             .zip(bound(at.saturating_add(1)))
             .and_then(|(start, end)| self.entries.get(start..end))
             .unwrap_or_default()
-    }
-}
-
-/// Whether a field that reads as the empty text is there.
-fn is_present(field: FieldRef, event: &Event) -> bool {
-    match field {
-        FieldRef::Slot(slot) => event.span(slot).is_present(),
-        FieldRef::Text(_) => true,
     }
 }
