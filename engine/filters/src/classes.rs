@@ -8,7 +8,7 @@ use overspill_event::{Event, Span};
 use overspill_expr::FieldRef;
 use rustc_hash::FxHashMap;
 
-use crate::dims::{Dims, OTHER};
+use crate::dims::{DimField, Dims, Lengths, OTHER};
 
 /// Longest value whose class is remembered.
 const VALUE_BYTES_MAX: usize = 22;
@@ -18,6 +18,9 @@ const PLACES: usize = 64;
 /// a number that is written down.
 const CLASSES_MAX: usize = 1 << 12;
 
+/// Class of the values that no literal names.
+const OTHERS: u16 = 0;
+
 /// The classes that a worker saw.
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
@@ -26,15 +29,15 @@ pub(crate) struct Classes {
     scratch: Vec<u16>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct FieldClasses {
+    field: FieldRef,
+    lengths: Lengths,
     /// Class of the empty value, which is also that of an absent field.
-    empty: Option<u16>,
-    /// Class of the values that no literal names.
-    other: Option<u16>,
+    empty: u16,
     /// Short values and their classes. A value has one place, where the last one stays.
-    places: Box<[Short]>,
-    /// The numbers in the field's dimensions, by class.
+    places: Box<[Short; PLACES]>,
+    /// The numbers in the field's dimensions, by class. The first class is [`OTHERS`].
     ids: Vec<Box<[u16]>>,
     by_ids: FxHashMap<Box<[u16]>, u16>,
 }
@@ -58,74 +61,27 @@ impl Classes {
         key: &mut Vec<u16>,
     ) -> bool {
         if self.fields.len() != dims.fields.len() {
-            self.fields
-                .resize_with(dims.fields.len(), FieldClasses::default);
+            let fields = dims.fields.iter();
+            self.fields = fields.map(|field| FieldClasses::new(dims, field)).collect();
         }
         let mut is_same = key.len() == which.len();
         key.resize(which.len(), 0);
         for (at, known) in which.iter().zip(key) {
-            let class = self.class(dims, *at, event);
+            let Some(field) = self.fields.get_mut(*at) else {
+                continue;
+            };
+            let class = match field.class(event) {
+                Ok(class) => class,
+                Err(value) => {
+                    let class = field.class_of(dims, *at, value, &mut self.scratch);
+                    self.is_full |= field.ids.len() >= CLASSES_MAX;
+                    class
+                }
+            };
             is_same &= *known == class;
             *known = class;
         }
         is_same
-    }
-
-    #[inline]
-    fn class(&mut self, dims: &Dims, at: usize, event: &Event) -> u16 {
-        let (Some(field), Some(known)) = (dims.fields.get(at), self.fields.get(at)) else {
-            return 0;
-        };
-        // Most fields are absent from most events: that is seen before anything is read.
-        let value = match field.field {
-            FieldRef::Slot(slot) => match event.span(slot) {
-                Span { len: 0, .. } => &[],
-                span => event.bytes(span),
-            },
-            FieldRef::Text(text) => event.text(text),
-        };
-        if value.is_empty() {
-            return match known.empty {
-                Some(class) => class,
-                None => self.class_of(dims, at, value),
-            };
-        }
-        if let Some(class) = known.other
-            && field.is_other(value)
-        {
-            return class;
-        }
-        if let Some(short) = known.places.get(place_of(value))
-            && is_same(short.known(), value)
-        {
-            return short.class;
-        }
-        self.class_of(dims, at, value)
-    }
-
-    /// Works a class out.
-    fn class_of(&mut self, dims: &Dims, at: usize, value: &[u8]) -> u16 {
-        let (Some(field), Some(known)) = (dims.fields.get(at), self.fields.get_mut(at)) else {
-            return 0;
-        };
-        self.scratch.clear();
-        let ids = field.dims.iter().filter_map(|dim| dims.dims.get(*dim));
-        self.scratch.extend(ids.map(|dim| dim.id(value)));
-        let class = match known.by_ids.get(self.scratch.as_slice()) {
-            Some(class) => *class,
-            None => {
-                let class = u16::try_from(known.ids.len()).unwrap_or(u16::MAX);
-                known.ids.push(self.scratch.as_slice().into());
-                known.by_ids.insert(self.scratch.as_slice().into(), class);
-                self.is_full |= known.ids.len() >= CLASSES_MAX;
-                class
-            }
-        };
-        if self.scratch.iter().all(|id| *id == OTHER) {
-            known.other = Some(class);
-        }
-        known.keep(value, class);
-        class
     }
 
     /// The numbers of a class in the dimensions of a field.
@@ -149,26 +105,86 @@ impl Classes {
 }
 
 impl FieldClasses {
-    fn keep(&mut self, value: &[u8], class: u16) {
+    fn new(dims: &Dims, field: &DimField) -> Self {
+        let others: Box<[u16]> = vec![OTHER; field.dims.len()].into();
+        let mut new = Self {
+            field: field.field,
+            lengths: field.lengths,
+            empty: OTHERS,
+            places: Box::new([Short::default(); PLACES]),
+            by_ids: FxHashMap::from_iter([(others.clone(), OTHERS)]),
+            ids: vec![others],
+        };
+        new.empty = new.number(&ids_of(dims, field, b"").collect::<Vec<u16>>());
+        new
+    }
+
+    /// The class of an event's value if it is quickly told, or the value.
+    #[inline(always)]
+    fn class<'e>(&self, event: &'e Event) -> Result<u16, &'e [u8]> {
+        // Most fields are absent from most events: that is seen before anything is read.
+        let value = match self.field {
+            FieldRef::Slot(slot) => match event.span(slot) {
+                Span { len: 0, .. } => return Ok(self.empty),
+                span => event.bytes(span),
+            },
+            FieldRef::Text(text) => event.text(text),
+        };
         if value.is_empty() {
-            self.empty = Some(class);
-            return;
+            return Ok(self.empty);
         }
+        if self.lengths.is_other(value) {
+            return Ok(OTHERS);
+        }
+        let short = &self.places[place_of(value)];
+        match is_same(short.known(), value) {
+            true => Ok(short.class),
+            false => Err(value),
+        }
+    }
+
+    /// Works the class of a value out.
+    fn class_of(&mut self, dims: &Dims, at: usize, value: &[u8], scratch: &mut Vec<u16>) -> u16 {
+        let Some(field) = dims.fields.get(at) else {
+            return OTHERS;
+        };
+        scratch.clear();
+        scratch.extend(ids_of(dims, field, value));
+        let class = self.number(scratch);
+        self.keep(value, class);
+        class
+    }
+
+    /// The class of these numbers.
+    fn number(&mut self, ids: &[u16]) -> u16 {
+        if let Some(class) = self.by_ids.get(ids) {
+            return *class;
+        }
+        let class = u16::try_from(self.ids.len()).unwrap_or(u16::MAX);
+        self.ids.push(ids.into());
+        self.by_ids.insert(ids.into(), class);
+        class
+    }
+
+    fn keep(&mut self, value: &[u8], class: u16) {
         let len = value.len();
-        if len > VALUE_BYTES_MAX {
-            return;
-        }
-        if self.places.is_empty() {
-            self.places = vec![Short::default(); PLACES].into();
-        }
-        if let Some(place) = self.places.get_mut(place_of(value))
-            && let Some(room) = place.value.get_mut(..len)
-        {
+        let place = &mut self.places[place_of(value)];
+        if let Some(room) = place.value.get_mut(..len) {
             room.copy_from_slice(value);
             place.len = u8::try_from(len).unwrap_or(0);
             place.class = class;
         }
     }
+}
+
+/// The numbers of a value in the dimensions of a field.
+fn ids_of<'v>(
+    dims: &'v Dims,
+    field: &'v DimField,
+    value: &'v [u8],
+) -> impl Iterator<Item = u16> + use<'v> {
+    let of_field = field.dims.iter().filter_map(|dim| dims.dims.get(*dim));
+    of_field.map(|dim| dim.id(value))
 }
 
 impl Short {

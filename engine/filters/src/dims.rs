@@ -27,18 +27,24 @@ pub(crate) struct DimField {
     pub(crate) field: FieldRef,
     /// Numbers of its dimensions.
     pub(crate) dims: Vec<usize>,
-    /// Lengths of all their literals, a bit each, modulo 64.
-    lengths: u64,
+    pub(crate) lengths: Lengths,
+}
+
+/// The lengths of all literals of a field.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lengths {
+    /// A bit each, modulo 64.
+    bits: u64,
     /// None of its dimensions changes the text.
     is_plain: bool,
 }
 
-impl DimField {
-    /// Whether a value is certainly like none of the literals, told by its length.
-    #[inline]
+impl Lengths {
+    /// Whether a value is certainly like none of the literals.
+    #[inline(always)]
     pub(crate) fn is_other(&self, value: &[u8]) -> bool {
         // A change of case keeps the length of ASCII text, and literals are found by what it gives.
-        self.lengths & length_bit(value) == 0 && (self.is_plain || value.is_ascii())
+        self.bits & length_bit(value) == 0 && (self.is_plain || value.is_ascii())
     }
 }
 
@@ -103,7 +109,7 @@ impl Dims {
         if dim.ids.len() + literals.len() > Self::LITERALS_MAX {
             return;
         }
-        let lengths = &mut self.fields[dim.place.0].lengths;
+        let lengths = &mut self.fields[dim.place.0].lengths.bits;
         for literal in literals {
             *lengths |= length_bit(&literal);
             let next = u16::try_from(dim.ids.len() + 1).unwrap_or(u16::MAX);
@@ -121,8 +127,10 @@ impl Dims {
             self.fields.push(DimField {
                 field: subject.field,
                 dims: Vec::new(),
-                lengths: 0,
-                is_plain: true,
+                lengths: Lengths {
+                    bits: 0,
+                    is_plain: true,
+                },
             });
             self.fields.len() - 1
         });
@@ -134,7 +142,7 @@ impl Dims {
             ids: FxHashMap::default(),
         });
         of_field.dims.push(at);
-        of_field.is_plain &= subject.transform.is_none();
+        of_field.lengths.is_plain &= subject.transform.is_none();
         self.by_subject.insert(subject, at);
         at
     }
