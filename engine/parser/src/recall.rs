@@ -322,7 +322,10 @@ impl Parts<'_> {
         if !node.stash.is_empty() {
             return None;
         }
-        for program in node.programs() {
+        // The filter of the top-level node is always evaluated.
+        let is_top = self.n_nodes == 1;
+        let filter = node.filter.as_ref().filter(|_| is_top);
+        for program in node.programs().into_iter().skip(filter.iter().count()) {
             self.program(program)?;
         }
         if let Some(whitelist) = &node.whitelist {
@@ -330,7 +333,6 @@ impl Parts<'_> {
                 self.inputs.insert(self.slots.source_ip);
                 self.is_work = true;
             }
-            self.is_work |= !whitelist.expressions().is_empty();
         }
         if let Some(grok) = &node.grok {
             match &grok.subject {

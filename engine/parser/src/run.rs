@@ -157,6 +157,10 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
 
     /// As [`Run::node`], of a top-level node whose work may be remembered.
     fn recalled(&mut self, node: &'a Node, pure: &Pure, passes: bool) -> Result<bool, Refusal> {
+        // Most nodes end here, for less than a look-up takes.
+        if !passes && !self.filter(node, 0) {
+            return Ok(false);
+        }
         let ParserState {
             recall,
             nodes,
@@ -165,10 +169,10 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
         } = &mut *self.state;
         match recall.apply(pure, self.event, nodes, &self.services.geo) {
             Recalled::Known(success) => return Ok(success),
-            Recalled::PassedBy => return self.node(node, 0, passes),
+            Recalled::PassedBy => return self.node(node, 0, true),
             Recalled::New => recall.begin(pure, self.event, nodes, counts),
         }
-        let success = self.node(node, 0, passes)?;
+        let success = self.node(node, 0, true)?;
         let ParserState {
             recall,
             nodes,
