@@ -1,7 +1,7 @@
 //! One regex with the groups that are read, compiled for either engine.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use memchr::memmem::Finder;
 use overspill_memo::Asked;
@@ -18,6 +18,9 @@ use crate::literal::{self, Sequence};
 /// once, to learn whether they are too large; that of others is built when first needed.
 const CHECK_SIZE: u64 = 100_000;
 
+/// Subjects with the required literal, in a row, until it is no longer looked for first.
+const CHECKS_MAX: u32 = 16;
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) struct Program {
     tree: Hir,
     groups: usize,
     required: Option<Finder<'static>>,
+    /// While not 0 the required literal is looked for first.
+    checks: AtomicU32,
     literals: Sequence,
     special: Option<Special>,
     reference: OnceLock<Option<Reference>>,
@@ -54,6 +59,7 @@ impl Program {
             literals: Sequence::new(&tree),
             tree,
             groups: keep.len(),
+            checks: AtomicU32::new(CHECKS_MAX),
             required: (!literal.is_empty()).then(|| Finder::new(&literal).into_owned()),
             special,
             reference,
@@ -68,29 +74,27 @@ impl Program {
     /// What the specialised matcher says by itself.
     #[cfg(test)]
     pub(super) fn verdict(&self, scratch: &mut Scratch, subject: &[u8]) -> Option<Verdict> {
-        scratch.slots.clear();
-        scratch.slots.resize(2 * self.groups, UNSET);
         let (memory, slots) = scratch.memory(self.id);
+        slots.clear();
+        slots.resize(self.groups, [UNSET; 2]);
         self.special
             .as_ref()
             .map(|special| special.run(memory, slots, subject))
     }
 
     /// Searches the subject; on success the scratch has the spans of the kept groups.
+    #[inline]
     pub(super) fn run(&self, scratch: &mut Scratch, subject: &[u8]) -> bool {
-        if self
-            .required
-            .as_ref()
-            .is_some_and(|literal| literal.find(subject).is_none())
-        {
+        let is_checked = self.checks.load(Ordering::Relaxed) > 0;
+        if is_checked && self.lacks_literal(subject) {
             return false;
         }
         let Some(special) = &self.special else {
             return self.fall_back(scratch, subject);
         };
-        scratch.slots.clear();
-        scratch.slots.resize(2 * self.groups, UNSET);
         let (memory, slots) = scratch.memory(self.id);
+        slots.clear();
+        slots.resize(self.groups, [UNSET; 2]);
         let is_new = match memory.answers.ask(subject) {
             Asked::Known(answer) => {
                 slots.copy_from_slice(&answer.slots);
@@ -99,10 +103,44 @@ impl Program {
             Asked::New(_) => true,
             Asked::PassedBy => false,
         };
-        let matched = self.search(special, scratch, subject);
+        let matched = match special.run(memory, slots, subject) {
+            Verdict::Match => true,
+            Verdict::NoMatch => false,
+            _ if !is_checked && self.lacks_literal(subject) => false,
+            verdict => self.decide(verdict, special, scratch, subject),
+        };
+        if is_new {
+            self.remember(scratch, subject, matched);
+        }
+        matched
+    }
+
+    /// Whether the subject lacks the literal that every match contains.
+    ///
+    /// It is looked for first as long as it is what most subjects fail by, and else only in
+    /// subjects that the walk did not decide.
+    #[inline]
+    fn lacks_literal(&self, subject: &[u8]) -> bool {
+        let Some(literal) = &self.required else {
+            return false;
+        };
+        let lacks = literal.find(subject).is_none();
+        let checks = self.checks.load(Ordering::Relaxed);
+        let then = if lacks {
+            CHECKS_MAX
+        } else {
+            checks.saturating_sub(1)
+        };
+        if then != checks {
+            self.checks.store(then, Ordering::Relaxed);
+        }
+        lacks
+    }
+
+    #[cold]
+    fn remember(&self, scratch: &mut Scratch, subject: &[u8], matched: bool) {
         let (memory, slots) = scratch.memory(self.id);
-        if is_new
-            && slots.len() == 2 * self.groups
+        if slots.len() == self.groups
             && let Some(mut room) = memory.answers.room(subject)
         {
             let answer = room.answer();
@@ -111,30 +149,32 @@ impl Program {
             answer.slots.extend_from_slice(slots);
             room.keep(subject);
         }
-        matched
     }
 
-    fn search(&self, special: &Special, scratch: &mut Scratch, subject: &[u8]) -> bool {
-        let (memory, slots) = scratch.memory(self.id);
-        match special.run(memory, slots, subject) {
-            Verdict::Match => true,
-            Verdict::NoMatch => false,
-            Verdict::Unknown => self.fall_back(scratch, subject),
-            Verdict::NotAtStart => {
-                if !self.literals.is_in(subject) {
-                    return false;
-                }
-                let Some(reference) = self.reference() else {
-                    return false;
-                };
-                let Some(start) = reference.start(self.id, scratch, subject) else {
-                    return false;
-                };
-                let (memory, slots) = scratch.memory(self.id);
-                special.run_at(memory, slots, subject, start) == Verdict::Match
-                    || self.fall_back(scratch, subject)
-            }
+    /// What the walk left open.
+    #[cold]
+    fn decide(
+        &self,
+        verdict: Verdict,
+        special: &Special,
+        scratch: &mut Scratch,
+        subject: &[u8],
+    ) -> bool {
+        if verdict != Verdict::NotAtStart {
+            return self.fall_back(scratch, subject);
         }
+        if !self.literals.is_in(subject) {
+            return false;
+        }
+        let Some(reference) = self.reference() else {
+            return false;
+        };
+        let Some(start) = reference.start(self.id, scratch, subject) else {
+            return false;
+        };
+        let (memory, slots) = scratch.memory(self.id);
+        special.run_at(memory, slots, subject, start) == Verdict::Match
+            || self.fall_back(scratch, subject)
     }
 
     fn fall_back(&self, scratch: &mut Scratch, subject: &[u8]) -> bool {

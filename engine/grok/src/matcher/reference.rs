@@ -194,6 +194,7 @@ mod tests {
                 n_matches += 1;
                 let found: Vec<Option<usize>> = scratch
                     .slots
+                    .as_flattened()
                     .iter()
                     .map(|slot| (*slot != UNSET).then_some(*slot as usize))
                     .collect();

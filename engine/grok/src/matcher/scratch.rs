@@ -9,18 +9,24 @@ use super::special::Memory;
 /// Offset of a group that took no part.
 pub(super) const UNSET: u32 = u32::MAX;
 
+/// Start and end of a group.
+pub(super) type Slots = [u32; 2];
+
 /// Programs whose working memory is kept; it is rebuilt if a worker uses more patterns than this.
 const CACHE_LIMIT: usize = 1024;
+
+/// The place of a program's memory is the low bits of its id: those of one load follow each other.
+const PLACE_MASK: u64 = CACHE_LIMIT as u64 - 1;
 
 /// Working memory of searches and the result of the last one. Reusable; one per worker.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Start and end of each kept group of the last match.
-    pub(super) slots: Vec<u32>,
+    pub(super) slots: Vec<Slots>,
     /// The same, as the regex engine writes them.
     pub(super) regex_slots: Vec<Option<NonMaxUsize>>,
     regex_caches: FxHashMap<u64, Box<meta::Cache>>,
-    memories: FxHashMap<u64, Box<Memory>>,
+    memories: Vec<Option<(u64, Box<Memory>)>>,
     /// Of the last pattern that was searched for in a long subject.
     long: Option<backtrack::Cache>,
 }
@@ -34,8 +40,7 @@ impl Scratch {
     /// Span of field `i` of the matcher that ran last, if it matched and the field took part.
     #[inline]
     pub fn span(&self, i: usize) -> Option<(u32, u32)> {
-        let start = *self.slots.get(2 * i)?;
-        let end = *self.slots.get(2 * i + 1)?;
+        let [start, end] = *self.slots.get(i)?;
         (end != UNSET && start != UNSET).then_some((start, end))
     }
 
@@ -50,21 +55,26 @@ impl Scratch {
 
     /// Rewrites group slots to field slots where fields share groups.
     pub(super) fn spread(&mut self, groups: &[usize]) {
-        let spread: Vec<u32> = groups
+        let spread: Vec<Slots> = groups
             .iter()
-            .flat_map(|group| [2 * group, 2 * group + 1])
-            .map(|slot| self.slots.get(slot).copied().unwrap_or(UNSET))
+            .map(|group| self.slots.get(*group).copied().unwrap_or([UNSET; 2]))
             .collect();
         self.slots = spread;
     }
 
     /// The specialised matcher's memory of the program with that id, and the slots to write.
     #[inline]
-    pub(super) fn memory(&mut self, id: u64) -> (&mut Memory, &mut [u32]) {
-        if self.memories.len() >= CACHE_LIMIT && !self.memories.contains_key(&id) {
-            self.memories.clear();
+    pub(super) fn memory(&mut self, id: u64) -> (&mut Memory, &mut Vec<Slots>) {
+        let place = (id & PLACE_MASK) as usize;
+        if place >= self.memories.len() {
+            self.memories.resize_with(place + 1, || None);
         }
-        (self.memories.entry(id).or_default(), &mut self.slots)
+        let memory = &mut self.memories[place];
+        if memory.as_ref().is_none_or(|(other, _)| *other != id) {
+            *memory = None;
+        }
+        let (_, memory) = memory.get_or_insert_with(|| (id, Box::default()));
+        (memory, &mut self.slots)
     }
 
     /// Takes over the groups that the regex engine found.
@@ -72,9 +82,12 @@ impl Scratch {
         let offset = |slot: &Option<NonMaxUsize>| {
             slot.map_or(UNSET, |at| u32::try_from(at.get()).unwrap_or(UNSET))
         };
+        let groups = self.regex_slots.chunks_exact(2).skip(1);
         self.slots.clear();
-        self.slots
-            .extend(self.regex_slots.iter().skip(2).map(offset));
+        self.slots.extend(groups.map(|slots| match slots {
+            [start, end] => [offset(start), offset(end)],
+            _ => [UNSET; 2],
+        }));
     }
 
     /// A cache for a long subject, and the slots to write.

@@ -14,6 +14,7 @@ mod byteset;
 mod leaf;
 mod link;
 mod node;
+mod tail;
 mod walk;
 
 use std::sync::Arc;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Hir, Look};
 
+use super::scratch::Slots;
 use build::Builder;
 use leaf::Leaf;
+use link::Tailed;
 use node::{First, Node};
 pub(super) use walk::Memory;
 use walk::{GiveUp, Walk};
@@ -33,6 +36,7 @@ pub(super) struct Special {
     nodes: Box<[Node]>,
     firsts: Box<[First]>,
     leaves: Box<[Arc<Leaf>]>,
+    tails: Box<[Tailed]>,
     start: u32,
     /// Matches only at the start of the subject.
     anchored: bool,
@@ -62,11 +66,14 @@ impl Special {
         link::finish_runs(&mut builder.nodes, &firsts);
         let prefix = link::literal_at(&builder.nodes, start);
         link::shorten_literals(&mut builder.nodes);
+        let tails = link::tails(&mut builder.nodes, &builder.leaves, &firsts);
         let start = link::fuse(&mut builder.nodes, &mut firsts, start);
+        link::finish_splits(&mut builder.nodes, &firsts);
         Some(Special {
             nodes: builder.nodes.into(),
             firsts: firsts.into(),
             leaves: builder.leaves.into(),
+            tails: tails.into(),
             start,
             anchored: tree.properties().look_set_prefix().contains(Look::Start),
             prefix: prefix.map(|text| Finder::new(&text).into_owned()),
@@ -74,10 +81,11 @@ impl Special {
         })
     }
 
-    /// Searches the subject for the leftmost match.
-    pub(super) fn run(&self, memory: &mut Memory, slots: &mut [u32], text: &[u8]) -> Verdict {
-        let readable = text.is_ascii() || (!self.ascii_only && std::str::from_utf8(text).is_ok());
-        if !readable {
+    /// Searches the subject for the leftmost match. The slots are unset before.
+    pub(super) fn run(&self, memory: &mut Memory, slots: &mut [Slots], text: &[u8]) -> Verdict {
+        let readable = is_ascii(text) || (!self.ascii_only && std::str::from_utf8(text).is_ok());
+        // Offsets are kept in 32 bits, with a value to spare.
+        if !readable || text.len() >= u32::MAX as usize - 1 {
             return Verdict::Unknown;
         }
         let mut walk = Walk::new(self, text, slots, memory);
@@ -94,15 +102,39 @@ impl Special {
     pub(super) fn run_at(
         &self,
         memory: &mut Memory,
-        slots: &mut [u32],
+        slots: &mut [Slots],
         text: &[u8],
         at: usize,
     ) -> Verdict {
-        match Walk::new(self, text, slots, memory).try_at(at) {
+        let mut walk = Walk::new(self, text, slots, memory);
+        walk.again();
+        match walk.try_at(at) {
             Ok(true) => Verdict::Match,
             _ => Verdict::Unknown,
         }
     }
+}
+
+/// Whether all bytes are ASCII; quicker than the standard library's for lines, which are short.
+fn is_ascii(text: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) else {
+        return text.is_ascii();
+    };
+    let words = |chunk: &[u8; 32]| {
+        let (words, _) = chunk.as_chunks::<8>();
+        words
+            .iter()
+            .fold(0, |all, word| all | u64::from_ne_bytes(*word))
+    };
+    let (chunks, rest) = text.as_chunks::<32>();
+    let mut all = u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last);
+    for chunk in chunks {
+        all |= words(chunk);
+    }
+    for word in rest.as_chunks::<8>().0 {
+        all |= u64::from_ne_bytes(*word);
+    }
+    all & 0x8080_8080_8080_8080 == 0
 }
 
 impl Walk<'_> {
@@ -120,8 +152,27 @@ impl Walk<'_> {
             if self.try_at(from + found)? {
                 return Ok(Verdict::Match);
             }
+            self.again();
             from += found + 1;
         }
         Ok(Verdict::NoMatch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_than_ascii_is_found_wherever_it_stands() {
+        for length in 0..150 {
+            let mut text = vec![b'a'; length];
+            assert!(is_ascii(&text));
+            for at in 0..length {
+                text[at] = 0x80;
+                assert!(!is_ascii(&text), "{at} of {length}");
+                text[at] = b'a';
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
 use super::byteset::ByteClass;
 use super::leaf::Leaf;
-use super::node::{NONE, Node, Op, Run, Stop};
+use super::node::{NONE, Node, Op, Piece, Run, Split, Stop, Way};
 
 /// Patterns with more nodes are left to the regex engine.
 const NODE_LIMIT: usize = 20_000;
@@ -96,7 +96,7 @@ impl Builder {
                     .map(|branch| self.node(branch, next))
                     .collect();
                 self.optional -= 1;
-                self.add(Op::Split(branches?.into()), NONE)
+                self.add(Op::Split(Split::new(branches?)), NONE)
             }
             HirKind::Repetition(repetition) => self.repetition(repetition, next),
         }
@@ -132,7 +132,11 @@ impl Builder {
             self.leaves.push(leaf);
             self.leaves.len() - 1
         });
-        self.add(Op::Leaf(index as u32), next).map(Some)
+        let piece = Piece {
+            leaf: index as u32,
+            way: Way::All,
+        };
+        self.add(Op::Leaf(piece), next).map(Some)
     }
 
     fn run(
@@ -148,9 +152,10 @@ impl Builder {
         let counted = min > 1 || max.is_some();
         self.ascii_only |= class.wide && (!class.exact || counted);
         let mut outside = (0..=0xFF).filter(|byte| !class.set.contains(*byte));
-        let stop = match (outside.next(), outside.next()) {
-            (None, _) => Stop::Never,
-            (Some(byte), None) => Stop::At(byte),
+        let stop = match (outside.next(), outside.next(), outside.next()) {
+            (None, ..) => Stop::Never,
+            (Some(byte), None, _) => Stop::At(byte),
+            (Some(one), Some(two), None) => Stop::AtTwo(one, two),
             _ => Stop::Table,
         };
         let run = Run {
@@ -162,6 +167,7 @@ impl Builder {
             to_end: false,
             stop,
             literal: None,
+            follow: None,
         };
         self.add(Op::Run(Box::new(run)), next)
     }
@@ -218,12 +224,12 @@ impl Builder {
                 next,
             );
         }
-        let order = |body: u32, next: u32| -> Box<[u32]> {
-            if repetition.greedy {
-                [body, next].into()
+        let order = |body: u32, next: u32| {
+            Split::new(if repetition.greedy {
+                vec![body, next]
             } else {
-                [next, body].into()
-            }
+                vec![next, body]
+            })
         };
         self.optional += 1;
         let node = match (repetition.min, repetition.max) {
@@ -236,7 +242,7 @@ impl Builder {
                 if repetition.sub.properties().minimum_len().unwrap_or(0) == 0 {
                     return Err(Unfit);
                 }
-                let again = self.add(Op::Split(Box::default()), NONE)?;
+                let again = self.add(Op::Split(Split::default()), NONE)?;
                 let body = self.node(&repetition.sub, again)?;
                 if let Some(node) = self.nodes.get_mut(again as usize) {
                     node.op = Op::Split(order(body, next));

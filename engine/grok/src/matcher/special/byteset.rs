@@ -27,6 +27,12 @@ impl ByteSet {
         self.0[0].count_ones() + self.0[1].count_ones()
     }
 
+    /// The only member, if there is one.
+    pub(super) fn single(&self) -> Option<u8> {
+        let mut members = (0..=0xFF).filter(|byte| self.contains(*byte));
+        members.next().filter(|_| members.next().is_none())
+    }
+
     /// One flag per byte value, the fastest form to scan with.
     pub(super) fn table(&self) -> [bool; 256] {
         std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(|byte| self.contains(byte)))

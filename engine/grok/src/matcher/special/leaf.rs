@@ -19,6 +19,8 @@ use regex_syntax::hir::Hir;
 use rustc_hash::FxHashMap;
 
 use super::byteset::ByteSet;
+use super::node::First;
+use super::tail::Tail;
 
 /// Largest automaton of one leaf in bytes, and largest working memory to build it.
 const SIZE_LIMIT: usize = 512 << 10;
@@ -30,8 +32,11 @@ const LEAF_LIMIT: usize = 2048;
 /// Leaves at least this long keep their last answer: timestamps repeat from line to line.
 const REPEATING_LENGTH: usize = 10;
 
+/// Tails remembered of one leaf.
+const TAIL_LIMIT: usize = 64;
+
 /// Flag in a table entry: the piece can end before the byte just read.
-const ENDS: u32 = 1 << 31;
+pub(super) const ENDS: u32 = 1 << 31;
 
 /// How many offsets past the start a bit set covers.
 pub(super) const WINDOW: usize = 63;
@@ -52,6 +57,8 @@ pub(super) struct Leaf {
     pub(super) end_ok: bool,
     /// Worth remembering from one subject to the next.
     pub(super) repeats: bool,
+    /// With what follows built in, by what follows.
+    tails: Mutex<Vec<(First, Option<Arc<Tail>>)>>,
 }
 
 /// The offsets at which a leaf can end, relative to its start.
@@ -59,12 +66,8 @@ pub(super) struct Leaf {
 pub(super) struct Ends {
     /// Bit i: it can end i bytes behind the start.
     pub(super) bits: u64,
-    /// Bytes that were looked at; the answer holds for any text that agrees in them.
-    pub(super) looked: u8,
     /// The automaton was still alive at the end of the window, so there may be more ends.
     pub(super) open: bool,
-    /// The answer depends on the subject ending there.
-    pub(super) at_end: bool,
 }
 
 impl Leaf {
@@ -95,6 +98,7 @@ impl Leaf {
             first,
             nullable,
             end_ok,
+            tails: Mutex::default(),
             repeats: hir.properties().minimum_len().unwrap_or(0) >= REPEATING_LENGTH,
             hir: hir.clone(),
         });
@@ -103,6 +107,24 @@ impl Leaf {
             leaves.clear();
         }
         Some(Arc::clone(leaves.entry(key).or_insert(leaf)))
+    }
+
+    /// The leaf before something that begins with `follow`; `None` if that does not help.
+    pub(super) fn tail(&self, follow: &First) -> Option<Arc<Tail>> {
+        let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = tails.iter().find(|(other, _)| other == follow) {
+            return known.as_ref().map(Arc::clone);
+        }
+        let tail = Tail::new(self, follow).map(Arc::new);
+        if tails.len() < TAIL_LIMIT {
+            tails.push((*follow, tail.as_ref().map(Arc::clone)));
+        }
+        tail
+    }
+
+    /// The automaton that reports all ends.
+    pub(super) fn table(&self) -> &Table {
+        &self.all
     }
 
     /// All ends within the window behind `at`.
@@ -119,29 +141,14 @@ impl Leaf {
             offset += 1;
             state = entry & !ENDS;
             if state == 0 {
-                return Ends {
-                    bits,
-                    looked: offset as u8,
-                    open: false,
-                    at_end: false,
-                };
+                return Ends { bits, open: false };
             }
         }
         if rest.len() > WINDOW {
-            return Ends {
-                bits,
-                looked: offset as u8,
-                open: true,
-                at_end: false,
-            };
+            return Ends { bits, open: true };
         }
         bits |= u64::from(self.all.ends_at_end(state)) << offset;
-        Ends {
-            bits,
-            looked: offset as u8,
-            open: false,
-            at_end: true,
-        }
+        Ends { bits, open: false }
     }
 
     /// Calls `found` with every end behind `at`, however far, in ascending order.
@@ -168,33 +175,35 @@ impl Leaf {
         }
     }
 
-    /// The end that leftmost-first matching tries first; `Err` if that cannot be told.
+    /// The end that leftmost-first matching tries first, and how many bytes were looked at; `None`
+    /// if it cannot be told.
     pub(super) fn preferred_end(
         &self,
         text: &[u8],
         at: usize,
         before: Before,
-    ) -> Result<Option<usize>, ()> {
+    ) -> Option<(Option<usize>, usize)> {
         let table = self
             .preferred
-            .get_or_init(|| Table::build(&self.hir, MatchKind::LeftmostFirst));
-        let table = table.as_ref().ok_or(())?;
+            .get_or_init(|| Table::build(&self.hir, MatchKind::LeftmostFirst))
+            .as_ref()?;
+        let rest = text.get(at..).unwrap_or_default();
         let mut state = table.start(before);
         let mut end = None;
-        for (offset, byte) in text.get(at..).unwrap_or_default().iter().enumerate() {
+        for (offset, byte) in rest.iter().enumerate() {
             let entry = table.step(state, *byte);
             if entry & ENDS != 0 {
                 end = Some(at + offset);
             }
             state = entry & !ENDS;
             if state == 0 {
-                return Ok(end);
+                return Some((end, offset + 1));
             }
         }
         if table.ends_at_end(state) {
             end = Some(text.len());
         }
-        Ok(end)
+        Some((end, rest.len()))
     }
 }
 
@@ -211,19 +220,31 @@ pub(super) enum Before {
 impl Before {
     #[inline(always)]
     pub(super) fn of(text: &[u8], at: usize) -> Before {
+        static BEHIND: [Before; 256] = Before::all();
         match at.checked_sub(1).and_then(|before| text.get(before)) {
             None => Before::Nothing,
-            Some(byte) if byte.is_ascii_alphanumeric() || *byte == b'_' => Before::Word,
-            Some(b'\n') => Before::LineFeed,
-            Some(_) => Before::Other,
+            Some(byte) => BEHIND[usize::from(*byte)],
         }
+    }
+
+    const fn all() -> [Before; 256] {
+        let mut all = [Before::Other; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            if (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_' {
+                all[byte] = Before::Word;
+            }
+            byte += 1;
+        }
+        all[b'\n' as usize] = Before::LineFeed;
+        all
     }
 }
 
 /// A dense automaton. An entry is the offset of the next row, with [`ENDS`] if the piece can end
 /// before the byte read; row 0 is dead.
 #[derive(Debug)]
-struct Table {
+pub(super) struct Table {
     entries: Box<[u32]>,
     classes: Box<[u8; 256]>,
     /// Start rows by [`Before`].
@@ -320,15 +341,28 @@ impl Table {
 
     #[inline(always)]
     fn step(&self, state: u32, byte: u8) -> u32 {
-        let class = u32::from(self.classes[usize::from(byte)]);
         // Rows hold only offsets of rows, so the entry is always there.
-        self.entries
-            .get((state + class) as usize)
-            .copied()
-            .unwrap_or(0)
+        self.entry(state, self.class(byte))
     }
 
-    fn ends_at_end(&self, state: u32) -> bool {
+    pub(super) fn starts(&self) -> [u32; 4] {
+        self.starts
+    }
+
+    /// The column of a byte.
+    #[inline(always)]
+    pub(super) fn class(&self, byte: u8) -> u8 {
+        self.classes[usize::from(byte)]
+    }
+
+    /// The entry of a column.
+    #[inline(always)]
+    pub(super) fn entry(&self, state: u32, class: u8) -> u32 {
+        let at = (state + u32::from(class)) as usize;
+        self.entries.get(at).copied().unwrap_or(0)
+    }
+
+    pub(super) fn ends_at_end(&self, state: u32) -> bool {
         self.at_end
             .get((state / self.width) as usize)
             .copied()
@@ -377,11 +411,8 @@ mod tests {
                 let mut listed = Vec::new();
                 leaf.all_ends(text, at, before, |end| listed.push(end));
                 assert_eq!(listed, all, "{regex} on {text:?}");
-                assert_eq!(
-                    leaf.preferred_end(text, at, before),
-                    Ok(preferred),
-                    "{regex}"
-                );
+                let (end, _) = leaf.preferred_end(text, at, before).unwrap();
+                assert_eq!(end, preferred, "{regex}");
             };
         check("(?:ab|a)c?", "abc", 0, &[1, 2, 3], Some(3));
         check("(?:a|ab)c?", "abc", 0, &[1, 2, 3], Some(1));

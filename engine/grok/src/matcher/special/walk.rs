@@ -12,9 +12,11 @@ use overspill_memo::Memo;
 use regex_syntax::hir::Look;
 
 use super::Special;
-use super::leaf::{Before, Ends, WINDOW};
-use super::node::{Body, Field, Op};
-use crate::matcher::scratch::UNSET;
+use super::leaf::Before;
+use super::node::{Body, Field, Op, Split, Way};
+use super::tail::Only;
+use crate::matcher::scratch::{Slots, UNSET};
+use leaves::{LeafMemory, TailMemory};
 
 /// Work before the regex engine takes over, for any subject and more for each byte of it. It is
 /// linear, the walk is not. A choice counts one, and so does looking at some bytes.
@@ -25,14 +27,17 @@ const WORK_PER_BYTE_SHIFT: u32 = 4;
 const ANSWERS: usize = 512;
 const ANSWER_BYTES_MAX: usize = 128;
 
-/// Choices open at a time, each a frame on the stack.
-const DEPTH_LIMIT: u32 = 200;
+/// Walks inside each other, to see which of several ends lead on; each takes stack.
+const DEPTH_LIMIT: u32 = 20;
 
 /// The walk does not decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GiveUp;
 
 type Found = Result<bool, GiveUp>;
+
+/// Where to go on, if there is a way.
+type Step = Option<(u32, usize)>;
 
 /// What a program keeps from search to search on one worker.
 #[derive(Debug)]
@@ -42,7 +47,10 @@ pub(in crate::matcher) struct Memory {
     /// Serial number of the search; entries of earlier searches are stale.
     search: u32,
     leaves: Box<[LeafMemory]>,
-    undo: Vec<(u32, u32)>,
+    tails: Box<[TailMemory]>,
+    /// What is left to try, the next one last.
+    open: Vec<Open>,
+    undo: Vec<(u32, Slots)>,
     ends: Vec<u32>,
 }
 
@@ -50,8 +58,22 @@ pub(in crate::matcher) struct Memory {
 #[derive(Debug, Default, Clone)]
 pub(in crate::matcher) struct Answer {
     pub(in crate::matcher) matched: bool,
-    pub(in crate::matcher) slots: Vec<u32>,
+    pub(in crate::matcher) slots: Vec<Slots>,
 }
+
+/// A choice that was not taken yet.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    node: u32,
+    at: u32,
+    /// For a node that has several ends: what was tried. [`WHOLE`] for one not begun.
+    tried: u32,
+    /// Length of the undo log when the other choice was taken.
+    mark: u32,
+}
+
+/// The node is to be taken from its beginning.
+const WHOLE: u32 = u32::MAX;
 
 impl Default for Memory {
     fn default() -> Self {
@@ -59,44 +81,23 @@ impl Default for Memory {
             answers: Memo::new(ANSWERS, ANSWER_BYTES_MAX),
             search: 0,
             leaves: Box::default(),
+            tails: Box::default(),
+            open: Vec::new(),
             undo: Vec::new(),
             ends: Vec::new(),
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct LeafMemory {
-    /// In this search: where the leaf was last asked, and its answer.
-    search: u32,
-    at: u32,
-    ends: Ends,
-    /// For leaves whose text repeats: the last text looked at and its answer.
-    text: [u8; WINDOW + 1],
-    before: Before,
-    kept: Ends,
-}
-
-impl Default for LeafMemory {
-    fn default() -> Self {
-        LeafMemory {
-            search: 0,
-            at: 0,
-            ends: Ends::default(),
-            text: [0; WINDOW + 1],
-            before: Before::Nothing,
-            kept: Ends::default(),
-        }
-    }
-}
-
 impl Memory {
-    fn begin(&mut self, leaves: usize) {
-        if self.leaves.len() != leaves {
-            self.leaves = vec![LeafMemory::default(); leaves].into();
+    #[inline]
+    fn begin(&mut self, special: &Special) {
+        if self.leaves.len() != special.leaves.len() || self.tails.len() != special.tails.len() {
+            self.leaves = vec![LeafMemory::default(); special.leaves.len()].into();
+            self.tails = vec![TailMemory::default(); special.tails.len()].into();
         }
         if self.search == u32::MAX {
-            self.leaves.iter_mut().for_each(|leaf| leaf.search = 0);
+            self.leaves.iter_mut().for_each(LeafMemory::forget);
             self.search = 0;
         }
         self.search += 1;
@@ -106,9 +107,9 @@ impl Memory {
 pub(super) struct Walk<'a> {
     pub(super) special: &'a Special,
     pub(super) text: &'a [u8],
-    /// The subject has no line feed.
-    one_line: bool,
-    slots: &'a mut [u32],
+    /// Whether the subject has no line feed, once that was asked.
+    one_line: Option<bool>,
+    slots: &'a mut [Slots],
     memory: &'a mut Memory,
     /// Work left to do.
     left: usize,
@@ -125,17 +126,19 @@ enum Pace {
 }
 
 impl<'a> Walk<'a> {
+    /// A walk whose slots are unset.
+    #[inline]
     pub(super) fn new(
         special: &'a Special,
         text: &'a [u8],
-        slots: &'a mut [u32],
+        slots: &'a mut [Slots],
         memory: &'a mut Memory,
     ) -> Walk<'a> {
-        memory.begin(special.leaves.len());
+        memory.begin(special);
         Walk {
             special,
             text,
-            one_line: memchr::memchr(b'\n', text).is_none(),
+            one_line: None,
             slots,
             memory,
             left: WORK_LIMIT + (text.len() >> WORK_PER_BYTE_SHIFT),
@@ -143,10 +146,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether the pattern matches from `at`; the slots are set if it does.
+    /// Unsets what an earlier attempt left.
+    pub(super) fn again(&mut self) {
+        self.slots.fill([UNSET; 2]);
+    }
+
+    /// Whether the pattern matches from `at`; the slots, which are unset before, are set if it
+    /// does.
+    #[inline]
     pub(super) fn try_at(&mut self, at: usize) -> Found {
         self.memory.undo.clear();
-        self.slots.fill(UNSET);
+        self.memory.open.clear();
         self.depth = 0;
         self.work(0, Pace::Slow)?;
         self.go(self.special.start, at)
@@ -164,6 +174,20 @@ impl<'a> Walk<'a> {
         }
     }
 
+    #[inline(always)]
+    fn rest(&self, at: usize) -> &'a [u8] {
+        self.text.get(at..).unwrap_or_default()
+    }
+
+    /// Whether the subject has no line feed.
+    #[inline(always)]
+    fn is_one_line(&mut self) -> bool {
+        let text = self.text;
+        *self
+            .one_line
+            .get_or_insert_with(|| memchr::memchr(b'\n', text).is_none())
+    }
+
     /// Counts one unit of work and those of looking at `bytes`.
     #[inline(always)]
     fn work(&mut self, bytes: usize, pace: Pace) -> Result<(), GiveUp> {
@@ -176,190 +200,256 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Counts the work of looking at `bytes`. A few are free: where the pattern repeats, each time
+    /// counts for itself.
     #[inline(always)]
-    fn set(&mut self, slot: u32, at: usize, undo: bool) {
-        if let Some(place) = self.slots.get_mut(slot as usize) {
+    fn looked(&mut self, bytes: usize, pace: Pace) -> Result<(), GiveUp> {
+        if bytes >> pace as u32 == 0 {
+            return Ok(());
+        }
+        self.work(bytes, pace)
+    }
+
+    /// Notes a group.
+    #[inline(always)]
+    fn note(&mut self, group: u32, start: usize, end: usize, undo: bool) {
+        if let Some(place) = self.slots.get_mut(group as usize) {
+            let old = std::mem::replace(place, [start as u32, end as u32]);
             if undo {
-                self.memory.undo.push((slot, *place));
+                self.note_old(group, old);
             }
-            *place = at as u32;
         }
     }
 
-    /// Tries one choice: goes on at `node`, and takes everything back if that fails.
-    fn choose(&mut self, node: u32, at: usize) -> Found {
+    /// Notes the start or the end of a group.
+    #[inline(always)]
+    fn set(&mut self, slot: u32, at: usize, undo: bool) {
+        if let Some(place) = self.slots.get_mut(slot as usize / 2) {
+            let old = *place;
+            place[slot as usize % 2] = at as u32;
+            if undo {
+                self.note_old(slot / 2, old);
+            }
+        }
+    }
+
+    /// Where nothing is left to try nobody will want it back.
+    #[inline(always)]
+    fn note_old(&mut self, group: u32, old: Slots) {
+        if !self.memory.open.is_empty() || self.depth > 0 {
+            self.memory.undo.push((group, old));
+        }
+    }
+
+    /// Leaves a choice for later.
+    #[inline(always)]
+    fn leave(&mut self, node: u32, at: usize, tried: u32) -> Result<(), GiveUp> {
+        self.work(0, Pace::Slow)?;
+        let mark = self.memory.undo.len() as u32;
+        let at = at as u32;
+        self.memory.open.push(Open {
+            node,
+            at,
+            tried,
+            mark,
+        });
+        Ok(())
+    }
+
+    /// The choice that was left last, down to `base`; takes back what was noted since.
+    fn back(&mut self, base: usize) -> Result<Step, GiveUp> {
+        while self.memory.open.len() > base {
+            let Some(open) = self.memory.open.pop() else {
+                break;
+            };
+            self.undo(open.mark as usize);
+            if open.tried == WHOLE {
+                return Ok(Some((open.node, open.at as usize)));
+            }
+            let step = self.resume(open)?;
+            if step.is_some() {
+                return Ok(step);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on with a node one end of which led nowhere.
+    fn resume(&mut self, open: Open) -> Result<Step, GiveUp> {
+        let special = self.special;
+        let Some(node) = special.nodes.get(open.node as usize) else {
+            return Err(GiveUp);
+        };
+        let (at, tried) = (open.at as usize, open.tried as usize);
+        match &node.op {
+            Op::Run(run) => self.run_on(run, open.node, node.next, at, tried),
+            Op::Leaf(piece) => self.other_ends(piece.leaf, node.next, at, Some(tried)),
+            Op::Field(field) => self.anything(field, open.node, at, tried),
+            _ => Err(GiveUp),
+        }
+    }
+
+    /// Whether one choice leads to the end of the pattern; apart from what else is left to try.
+    fn leads_on(&mut self, node: u32, at: usize) -> Found {
         self.work(0, Pace::Slow)?;
         if self.depth >= DEPTH_LIMIT {
             return Err(GiveUp);
         }
-        let mark = self.memory.undo.len();
+        let (mark, base) = (self.memory.undo.len(), self.memory.open.len());
         self.depth += 1;
         let found = self.go(node, at)?;
         self.depth -= 1;
-        if !found {
-            self.undo(mark);
-        }
+        self.memory.open.truncate(base);
+        self.undo(mark);
         Ok(found)
     }
 
     fn undo(&mut self, mark: usize) {
         while self.memory.undo.len() > mark {
-            let Some((slot, old)) = self.memory.undo.pop() else {
+            let Some((group, old)) = self.memory.undo.pop() else {
                 return;
             };
-            if let Some(place) = self.slots.get_mut(slot as usize) {
+            if let Some(place) = self.slots.get_mut(group as usize) {
                 *place = old;
             }
         }
     }
 
-    /// Goes on from a node until the end of the pattern or a dead end.
+    /// Goes on from a node until the end of the pattern, or until nothing is left to try of what
+    /// was left since it began.
     fn go(&mut self, mut node: u32, mut at: usize) -> Found {
         let special = self.special;
+        let base = self.memory.open.len();
         while let Some(current) = special.nodes.get(node as usize) {
             let next = current.next;
             let step = match &current.op {
-                Op::Field(field) => self.field(field, at)?,
-                Op::Word(word) => Step::when(word.is_at(self.text, at), next, at + word.len),
+                Op::Field(field) => self.field(field, node, at)?,
+                Op::Word(word) => word.is_at(self.text, at).then_some((next, at + word.len)),
                 Op::Literal(literal) => {
-                    let rest = self.text.get(at..).unwrap_or_default();
-                    Step::when(rest.starts_with(literal), next, at + literal.len())
+                    let is_there = self.rest(at).starts_with(literal);
+                    is_there.then_some((next, at + literal.len()))
                 }
                 Op::Save { slot, undo } => {
                     self.set(*slot, at, *undo);
-                    Step::On(next, at)
+                    Some((next, at))
                 }
-                Op::Look(look) => Step::when(self.looks(*look, at), next, at),
-                Op::Run(run) => self.run(run, next, at)?,
-                Op::Leaf(leaf) => self.leaf(*leaf, next, at)?,
-                Op::Split(branches) => self.split(branches, at)?,
+                Op::Look(look) => self.looks(*look, at).then_some((next, at)),
+                Op::Split(split) => self.split(split, at)?,
+                Op::Run(run) => self.run(run, node, next, at)?,
+                Op::Leaf(piece) => match self.only_end(piece, at)? {
+                    Only::At(end) => Some((next, end)),
+                    Only::No => None,
+                    Only::Open => self.ends_in_order(piece.leaf, node, next, at)?,
+                },
                 Op::Match => return Ok(true),
             };
-            match step {
-                Step::On(to, then) => (node, at) = (to, then),
-                Step::Fail => return Ok(false),
-                Step::Found => return Ok(true),
-            }
+            (node, at) = match step {
+                Some(step) => step,
+                None => match self.back(base)? {
+                    Some(step) => step,
+                    None => return Ok(false),
+                },
+            };
         }
         Err(GiveUp)
     }
 
-    #[inline]
-    fn split(&mut self, branches: &[u32], at: usize) -> Result<Step, GiveUp> {
-        // The last branch that can start here needs no return.
+    #[inline(always)]
+    fn split(&mut self, split: &Split, at: usize) -> Result<Step, GiveUp> {
+        let Some(table) = &split.open else {
+            return self.many(split, at);
+        };
+        self.work(0, Pace::Slow)?;
+        let mut open = match self.text.get(at) {
+            Some(byte) => table[usize::from(*byte)],
+            None => table[256],
+        };
+        // The last that may start is tried last.
+        while open & open.wrapping_sub(1) != 0 {
+            let last = 7 - open.leading_zeros();
+            open &= !(1 << last);
+            let branch = split.branches.get(last as usize).copied();
+            self.leave(branch.ok_or(GiveUp)?, at, WHOLE)?;
+        }
+        let first = split.branches.get(open.trailing_zeros() as usize);
+        Ok(first.map(|branch| (*branch, at)))
+    }
+
+    #[cold]
+    fn many(&mut self, split: &Split, at: usize) -> Result<Step, GiveUp> {
+        self.work(0, Pace::Slow)?;
         let mut open = None;
-        for branch in branches {
+        for branch in split.branches.iter().rev() {
             if !self.may_start(*branch, at) {
                 continue;
             }
-            if let Some(earlier) = open.replace(*branch)
-                && self.choose(earlier, at)?
-            {
-                return Ok(Step::Found);
+            if let Some(later) = open.replace(*branch) {
+                self.leave(later, at, WHOLE)?;
             }
         }
-        Ok(open.map_or(Step::Fail, |branch| Step::On(branch, at)))
+        Ok(open.map(|branch| (branch, at)))
     }
 
     /// A field in one step: a single end, then its literal. Anything less clear goes the slow way.
-    #[inline]
-    fn field(&mut self, field: &Field, at: usize) -> Result<Step, GiveUp> {
-        let slow = Ok(Step::On(field.slow, at));
+    #[inline(always)]
+    fn field(&mut self, field: &Field, node: u32, at: usize) -> Result<Step, GiveUp> {
         let end = match &field.body {
-            Body::Leaf(leaf) => {
-                let ends = self.ends(*leaf, at);
-                if ends.open {
-                    return slow;
+            Body::Leaf(piece) => match self.only_end(piece, at)? {
+                Only::At(end) => end,
+                Only::No => return Ok(None),
+                Only::Open => {
+                    self.set(2 * field.group, at, field.undo);
+                    return self.ends_in_order(piece.leaf, field.piece, field.behind, at);
                 }
-                let mut open = ends.bits & self.positions(at, field.word.first, ends.bits);
-                if open & open.wrapping_sub(1) != 0 && field.word.len > 1 {
-                    open = self.filter(open, |walk, end| field.word.is_at(walk.text, at + end));
-                }
-                if open & open.wrapping_sub(1) != 0 {
-                    return slow;
-                }
-                if open == 0 {
-                    return Ok(Step::Fail);
-                }
-                at + open.trailing_zeros() as usize
-            }
+            },
             Body::Run(run) => {
-                let rest = self.text.get(at..).unwrap_or_default();
-                let length = run.longest(rest, usize::MAX, self.one_line);
-                self.work(length, run.pace())?;
+                let rest = self.rest(at);
+                let length = self.longest(run, rest);
+                self.looked(length, run.pace())?;
                 if length < run.min {
-                    return Ok(Step::Fail);
+                    return Ok(None);
                 }
                 at + length
             }
-            Body::Anything(literal) => return self.anything(field, literal, at),
+            Body::Anything(_) => return self.anything(field, node, at, 0),
         };
-        if !field.word.is_at(self.text, end) {
-            return Ok(Step::Fail);
-        }
-        self.set(field.slot, at, field.undo);
-        self.set(field.slot + 1, end, field.undo);
-        Ok(Step::On(field.next, end + field.word.len))
-    }
-
-    fn filter(&self, mut open: u64, keep: impl Fn(&Self, usize) -> bool) -> u64 {
-        let mut kept = 0;
-        while open != 0 {
-            let end = open.trailing_zeros();
-            open &= open - 1;
-            if keep(self, end as usize) {
-                kept |= 1 << end;
+        let mut then = end;
+        if let Some(word) = &field.word {
+            if !word.is_at(self.text, end) {
+                return Ok(None);
             }
+            then += word.len;
         }
-        kept
+        self.note(field.group, at, end, field.undo);
+        Ok(Some((field.next, then)))
     }
 
-    /// `.*?` and the literal behind it: the first place where the literal stands, unless the rest
-    /// fails there.
+    /// `.*?` and the literal behind it: the first place from `from` on where the literal stands,
+    /// unless the rest fails there.
     #[inline]
     fn anything(
         &mut self,
         field: &Field,
-        literal: &memchr::memmem::Finder<'_>,
+        node: u32,
         at: usize,
+        from: usize,
     ) -> Result<Step, GiveUp> {
-        let rest = self.text.get(at..).unwrap_or_default();
-        let Some(length) = literal.find(rest) else {
-            self.work(rest.len(), Pace::Fast)?;
-            return Ok(Step::Fail);
+        let (Body::Anything(literal), Some(word)) = (&field.body, &field.word) else {
+            return Err(GiveUp);
         };
-        self.work(length, Pace::Fast)?;
-        if !self.one_line {
-            return Ok(Step::On(field.slow, at));
+        if !self.is_one_line() {
+            return Ok(Some((field.slow, at)));
         }
-        let end = at + length;
-        let again = rest.get(length + 1..).and_then(|more| literal.find(more));
-        self.work(again.unwrap_or(rest.len() - length), Pace::Fast)?;
-        let mark = self.memory.undo.len();
-        self.set(field.slot, at, field.undo);
-        self.set(field.slot + 1, end, field.undo);
-        if again.is_none() {
-            return Ok(Step::On(field.next, end + field.word.len));
-        }
-        if self.choose(field.next, end + field.word.len)? {
-            return Ok(Step::Found);
-        }
-        self.undo(mark);
-        Ok(Step::On(field.slow, at))
-    }
-
-    /// Offsets up to the highest bit of `of` at which `byte` stands behind `at`.
-    #[inline(always)]
-    fn positions(&self, at: usize, byte: u8, of: u64) -> u64 {
-        let rest = self.text.get(at..).unwrap_or_default();
-        let words = (64 - of.leading_zeros() as usize).div_ceil(8);
-        let mut found = 0u64;
-        for (index, chunk) in rest.chunks(8).take(words).enumerate() {
-            let mut bytes = [!byte; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            found |= equal_bytes(u64::from_le_bytes(bytes), byte) << (8 * index);
-        }
-        found
+        let rest = self.rest(at + from);
+        let Some(found) = literal.find(rest) else {
+            self.looked(rest.len(), Pace::Fast)?;
+            return Ok(None);
+        };
+        self.looked(found, Pace::Fast)?;
+        let length = from + found;
+        self.leave(node, at, length as u32 + 1)?;
+        self.note(field.group, at, at + length, field.undo);
+        Ok(Some((field.next, at + length + word.len)))
     }
 
     fn looks(&self, look: Look, at: usize) -> bool {
@@ -382,49 +472,5 @@ impl<'a> Walk<'a> {
         self.text
             .get(at)
             .is_none_or(|byte| !(0x80..0xC0).contains(byte))
-    }
-}
-
-/// What comes of one node.
-enum Step {
-    /// Go on at this node and position.
-    On(u32, usize),
-    Fail,
-    /// A choice went all the way.
-    Found,
-}
-
-impl Step {
-    #[inline(always)]
-    fn when(ok: bool, next: u32, at: usize) -> Step {
-        if ok { Step::On(next, at) } else { Step::Fail }
-    }
-}
-
-/// One bit for each byte of `word` that equals `byte`, lowest first.
-#[inline(always)]
-fn equal_bytes(word: u64, byte: u8) -> u64 {
-    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    let differs = word ^ (u64::from(byte) * 0x0101_0101_0101_0101);
-    let zero = !(((differs & LOW) + LOW) | differs | LOW);
-    (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_bytes_are_found_wherever_they_stand() {
-        for mask in 0..=255u64 {
-            let bytes: [u8; 8] = std::array::from_fn(|i| {
-                if mask >> i & 1 == 1 {
-                    b'x'
-                } else {
-                    b'x' ^ (1 << i)
-                }
-            });
-            assert_eq!(equal_bytes(u64::from_le_bytes(bytes), b'x'), mask);
-        }
     }
 }
