@@ -103,6 +103,9 @@ pub fn to_valid(text: &[u8]) -> Cow<'_, [u8]> {
 /// [`to_valid`] as a string.
 #[must_use]
 pub fn to_valid_string(text: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(text) {
+        return Cow::Borrowed(text);
+    }
     match to_valid(text) {
         Cow::Borrowed(valid) => String::from_utf8_lossy(valid),
         Cow::Owned(valid) => Cow::Owned(

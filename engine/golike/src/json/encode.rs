@@ -22,9 +22,10 @@ pub fn quote(text: &[u8], escape: Escape) -> String {
 
 /// Appends a string in quotes.
 pub fn append_string(text: &[u8], escape: Escape, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
     let mut copied_to = 0;
-    let mut at = 0;
+    let mut at = plain_words(text, escape);
     while let Some(byte) = text.get(at).copied() {
         let len = if byte.is_ascii() {
             if is_plain(byte, escape) {
@@ -104,6 +105,35 @@ pub fn append_value(
         }
     }
     Ok(())
+}
+
+/// How many bytes at the beginning are surely plain: nearly all texts are so to their end, and are
+/// looked at eight bytes at a time.
+fn plain_words(text: &[u8], escape: Escape) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    // The high bit of each byte that is zero, and perhaps of one above such a byte.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let any = |word: u64, byte: u8| zeros(word ^ (ONES * u64::from(byte)));
+    let (words, rest) = text.as_chunks::<8>();
+    let is_plain_word = |bytes: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*bytes);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+        let mut found = word | below_space | any(word, b'"') | any(word, b'\\');
+        if escape == Escape::Html {
+            found |= any(word, b'<') | any(word, b'>') | any(word, b'&');
+        }
+        found & HIGHS == 0
+    };
+    let n_words = words.iter().take_while(|word| is_plain_word(word)).count();
+    let at = n_words * 8;
+    if n_words < words.len() {
+        return at;
+    }
+    at + rest
+        .iter()
+        .take_while(|byte| byte.is_ascii() && is_plain(**byte, escape))
+        .count()
 }
 
 fn is_plain(byte: u8, escape: Escape) -> bool {

@@ -100,6 +100,23 @@ fn strings_are_escaped_for_where_they_go() {
 }
 
 #[test]
+fn a_byte_is_escaped_alike_wherever_it_stands() {
+    for escape in [Escape::Plain, Escape::Html] {
+        for byte in 0..=u8::MAX {
+            let alone = quote(&[byte], escape);
+            let alone = alone.trim_start_matches('"');
+            let own = alone.strip_suffix('"').unwrap_or(alone);
+            for (before, after) in [(0, 3), (3, 9), (7, 0), (8, 8), (12, 1), (17, 20)] {
+                let (before, after) = ("a".repeat(before), "z".repeat(after));
+                let text = [before.as_bytes(), &[byte], after.as_bytes()].concat();
+                let expected = format!("\"{before}{own}{after}\"");
+                assert_eq!(quote(&text, escape), expected, "{byte} {escape:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn members_are_found_by_key() {
     let Ok(Json::Object(object)) = decode(br#"{"z":1,"a":2,"z":3}"#) else {
         panic!("an object")
