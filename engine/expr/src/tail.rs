@@ -14,6 +14,8 @@
 use std::sync::Arc;
 
 use overspill_event::Event;
+use overspill_exprlib::interval;
+use overspill_golike::{duration, time::Time};
 
 use crate::boolean::Bool;
 use crate::code::{Chain, Code, Comparison, LoopKind, Node, StepKind};
@@ -30,6 +32,19 @@ const QUEUE: usize = 0;
 pub struct Tail {
     predicate: Arc<Bool>,
     limit: usize,
+    /// With fewer events the condition does not hold.
+    least: usize,
+    /// All that the condition asks of as many events.
+    spacing: Option<Spacing>,
+}
+
+/// A comparison of how far apart the last events are, as in the example above.
+#[derive(Debug, Clone, Copy)]
+struct Spacing {
+    interval_ns: fn(&[Time]) -> Result<i64, interval::TooFewTimes>,
+    n_events: usize,
+    comparison: Comparison,
+    bound_ns: i64,
 }
 
 impl Tail {
@@ -43,6 +58,25 @@ impl Tail {
     #[must_use]
     pub fn counts(&self, event: &Event, services: &Services) -> bool {
         holds(&self.predicate, event, services)
+    }
+
+    /// What the condition says of the last events of the kind, oldest first: [`Tail::limit`] of
+    /// them, or as many as there are. `None` when that takes an evaluation.
+    #[must_use]
+    pub fn decide(&self, last: &[Arc<Event>]) -> Option<bool> {
+        if last.len() < self.least {
+            return Some(false);
+        }
+        let spacing = self.spacing?;
+        let from = last.len().saturating_sub(spacing.n_events);
+        let times: Vec<Time> = last[from..].iter().map(|event| event.time).collect();
+        let interval_ns = (spacing.interval_ns)(&times).ok()?;
+        Some(match spacing.comparison {
+            Comparison::Lt => interval_ns < spacing.bound_ns,
+            Comparison::Le => interval_ns <= spacing.bound_ns,
+            Comparison::Gt => interval_ns > spacing.bound_ns,
+            Comparison::Ge => interval_ns >= spacing.bound_ns,
+        })
     }
 
     /// What a condition depends on, if it is of the form above. `boolean` finds the tests in the
@@ -64,6 +98,8 @@ impl Tail {
         (is_tests(&predicate) && limit <= LIMIT_MAX).then(|| Self {
             predicate: Arc::new(predicate),
             limit,
+            least: least(body, *number),
+            spacing: spacing(body, *number),
         })
     }
 }
@@ -181,6 +217,92 @@ fn needed_by_chain(chain: &Chain) -> Option<usize> {
         },
         _ => None,
     }
+}
+
+/// How many elements there must be for the node to hold, as far as its first test says so: if that
+/// fails, nothing else is looked at.
+fn least(node: &Node, number: usize) -> usize {
+    match &node.code {
+        Code::And(items) => items.first().map_or(0, |first| least(first, number)),
+        Code::Compare(comparison, sides) if is_length(&sides[0], number) => {
+            match (comparison, constant(&sides[1])) {
+                (Comparison::Ge, Some(n)) => n,
+                (Comparison::Gt, Some(n)) => n.saturating_add(1),
+                _ => 0,
+            }
+        }
+        _ => 0,
+    }
+}
+
+/// `len(list) >= n && MedianInterval(map(list[-m:], {#.Time})) > d`, and nothing else.
+fn spacing(node: &Node, number: usize) -> Option<Spacing> {
+    let Code::And(items) = &node.code else {
+        return None;
+    };
+    let [length, test] = &**items else {
+        return None;
+    };
+    let Code::Compare(Comparison::Ge | Comparison::Gt, _) = &length.code else {
+        return None;
+    };
+    let Code::Compare(comparison, sides) = &test.code else {
+        return None;
+    };
+    let Code::Helper(helper, args) = &sides[0].code else {
+        return None;
+    };
+    let bound_ns = duration_ns(&sides[1])?;
+    let interval_ns = match helper.name {
+        "AverageInterval" => interval::average_ns,
+        "MedianInterval" => interval::median_ns,
+        _ => return None,
+    };
+    let [
+        Node {
+            code: Code::Loop(map),
+            ..
+        },
+    ] = &**args
+    else {
+        return None;
+    };
+    let Code::Chain(list) = &map.list.code else {
+        return None;
+    };
+    let is_map = map.kind == LoopKind::Map && map.extra.is_none();
+    let is_time = map.body.as_ref().is_some_and(is_time_of_element);
+    // Two times at least have an interval.
+    let is_enough = least(length, number) >= 2;
+    if !(is_map && is_time && is_enough && is_local(&list.base, number)) {
+        return None;
+    }
+    let n_events = needed_by_chain(list).filter(|n| *n >= 2)?;
+    Some(Spacing {
+        interval_ns,
+        n_events,
+        comparison: *comparison,
+        bound_ns,
+    })
+}
+
+/// `duration('10m')`, which is not worked out at load.
+fn duration_ns(node: &Node) -> Option<i64> {
+    let Code::Builtin(builtin, args) = &node.code else {
+        return None;
+    };
+    let [text] = &**args else { return None };
+    let text = std::str::from_utf8(text.constant_str()?).ok()?;
+    (builtin.name == "duration").then(|| duration::parse(text).ok())?
+}
+
+fn is_time_of_element(node: &Node) -> bool {
+    let Code::Chain(chain) = &node.code else {
+        return false;
+    };
+    let is_time = |kind: &StepKind| matches!(kind, StepKind::Member(name) if **name == *b"Time");
+    matches!(chain.base.code, Code::Element)
+        && matches!(&*chain.steps, [step] if is_time(&step.kind))
 }
 
 fn is_local(node: &Node, number: usize) -> bool {

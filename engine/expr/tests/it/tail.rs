@@ -43,6 +43,30 @@ fn a_tail_is_found_where_nothing_else_of_the_queue_is_read() {
 }
 
 #[test]
+fn what_the_hub_asks_is_decided_without_an_evaluation() {
+    let decides = |body: &str| {
+        let (program, schema) = compile(&format!("{FILTER}{body}"));
+        let tail = program.tail().unwrap();
+        let event = Arc::new(Event::new(schema));
+        (0..4)
+            .map(|n| tail.decide(&vec![Arc::clone(&event); n]))
+            .collect::<Vec<_>>()
+    };
+    let no = Some(false);
+    let median = "MedianInterval(map(x[-3:], {#.Time})) > duration('10m')";
+    let average = "AverageInterval(map(x[-2:], {#.Time})) <= duration('10m')";
+    let decided = decides(&format!("len(x) >= 3 && {median}"));
+    assert_eq!(decided, [no, no, no, no]);
+    let decided = decides(&format!("len(x) > 1 && {average}"));
+    assert_eq!(decided, [no, no, Some(true), Some(true)]);
+    let decided = decides(&format!("len(x) >= 1 && {median}"));
+    assert_eq!(decided, [no, None, None, None], "one time is an error");
+    let decided = decides("len(x) >= 2 && evt.Meta.kind == 'a'");
+    assert_eq!(decided, [no, no, None, None]);
+    assert_eq!(decides("len(x) < 3"), [None; 4]);
+}
+
+#[test]
 fn a_condition_on_the_queue_alone_does_not_read_the_event() {
     let reads = |body: &str| compile(&format!("{FILTER}{body}")).0.reads().event;
     assert!(!reads(
@@ -72,7 +96,7 @@ proptest! {
     #[test]
     fn the_tail_decides_as_the_whole_queue_does(
         kinds in prop::collection::vec((0..3u8, 0..1_200i64), 0..30),
-        which in 0..5usize,
+        which in 0..7usize,
         test in prop::sample::select(vec![
             "#.Meta.kind == 'a'",
             "#.Meta.kind != 'a'",
@@ -86,6 +110,8 @@ proptest! {
             "len(x) <= 3",
             "len(x) > 1 && x[-2:][0].Meta.kind == 'a'",
             "len(x[-3:]) >= 3 ? len(x) < 6 : len(x) != 1",
+            "len(x) > 1 && AverageInterval(map(x[-5:], {#.Time})) <= duration('8m')",
+            "len(x) >= 2 && MedianInterval(map(x[-3:], {#.Time})) < duration('10m')",
         ];
         let text = format!("let x = filter(queue.Queue, {{{test}}}); {}", bodies[which]);
         let (program, schema) = compile(&text);
@@ -116,6 +142,14 @@ proptest! {
             .map(Arc::clone)
             .collect();
         last.reverse();
-        prop_assert_eq!(eval(&program, &schema, last), eval(&program, &schema, events));
+        let decided = tail.decide(&last);
+        let expected = eval(&program, &schema, events);
+        if matches!(which, 0 | 5 | 6) {
+            prop_assert!(decided.is_some());
+        }
+        if decided.is_some() {
+            prop_assert_eq!(decided, expected);
+        }
+        prop_assert_eq!(eval(&program, &schema, last), expected);
     }
 }
