@@ -127,12 +127,12 @@ pub fn scenario(overflows: &[Arc<Event>]) -> String {
         };
         for (at, event) in alert.events.iter().enumerate() {
             for item in &event.meta {
-                let field = format!("{path}.Alert.Events[{at}].GetMeta({})", quoted(&item.key));
+                let field = format!("{path}.Alert.Events[{at}].GetMeta({})", quoted(item.key));
                 if item.key == "datasource_path" {
-                    let base = item.value.rsplit('/').next().unwrap_or(&item.value);
+                    let base = item.value.rsplit('/').next().unwrap_or(item.value);
                     out.push_str(&format!("basename({field}) == {}\n", quoted(base)));
                 } else {
-                    out.push_str(&format!("{field} == {}\n", quoted(&item.value)));
+                    out.push_str(&format!("{field} == {}\n", quoted(item.value)));
                 }
             }
         }

@@ -219,7 +219,7 @@ fn run_with<R: Recorder + 'static>(
     let stats = run.run(|output| {
         if let Output::Overflow(record) = output {
             let mut event = Event::decode(&plan.schema, &record.event)?;
-            event.overflow = Some(Box::new(Arc::unwrap_or_clone(record.overflow)));
+            event.overflow = Some(record.overflow);
             overflow(event);
         }
         Ok(())

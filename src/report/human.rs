@@ -333,7 +333,7 @@ fn why(alert: &Alert) -> String {
             .meta
             .iter()
             .find(|item| item.key == key)
-            .map(|item| item.value.clone())
+            .map(|item| item.value.to_owned())
     };
     for (key, noun) in [
         ("http_path", "path"),

@@ -10,6 +10,7 @@ use overspill_matcher::{Outside, ScenarioPlan};
 use overspill_parser::{ParserState, parse};
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Reader;
 use crate::job::Settings;
 use crate::judge::time_of;
 use crate::plan::Plan;
@@ -48,6 +49,7 @@ pub(crate) struct AlertWorker {
     depth: u8,
     gives_overflows: bool,
     event: Event,
+    reader: Reader,
     pub(crate) stats: Stats,
 }
 
@@ -61,6 +63,7 @@ impl AlertWorker {
         Self {
             state: ParserState::new(&plan.postoverflows, settings.now),
             event: Event::new(Arc::clone(&plan.schema)),
+            reader: Reader::new(&plan.schema),
             plan,
             recorder,
             depth,
@@ -80,7 +83,7 @@ impl AlertWorker {
             .entry(scenario.name.to_string())
             .or_default();
         settle(&mut counts.1, change.diff);
-        let overflow = match build(&plan, &plan.alerts, spilled) {
+        let overflow = match build(&plan, &plan.alerts, spilled, &mut self.reader) {
             Ok(overflow) => overflow,
             Err(error) => {
                 settle(&mut self.stats.alerts_failed, change.diff);
@@ -101,7 +104,7 @@ impl AlertWorker {
         };
         fill_overflow_event(&mut self.event, overflow, position);
         self.postoverflow(scenario, position);
-        let overflow = *self.event.overflow.take()?;
+        let overflow = self.event.overflow.take()?;
         let is_poured_again = overflow.reprocess && !overflow.whitelisted && self.depth < DEPTH_MAX;
         let mut event = Vec::new();
         if is_poured_again || self.gives_overflows {
@@ -124,7 +127,7 @@ impl AlertWorker {
             diff: change.diff,
             identity: spilled.identity,
             scenario: spilled.scenario.0,
-            overflow: Arc::new(overflow),
+            overflow,
             event,
         })
     }
@@ -160,25 +163,17 @@ impl AlertWorker {
     }
 }
 
-/// An event from the bytes a bucket kept. They are our own, so `None` means a defect of ours.
-pub(crate) fn decode(plan: &Plan, evidence: &[u8]) -> Option<Event> {
-    Event::decode(&plan.schema, evidence).ok()
-}
-
 /// The overflow's sources and alerts, before the post-overflow stages.
 pub(crate) fn build(
     plan: &Plan,
     builder: &AlertBuilder,
     spilled: &Spilled,
+    reader: &mut Reader,
 ) -> Result<Overflow, BuildError> {
     let Some(scenario) = plan.rules.scenario(spilled.scenario) else {
         return Ok(Overflow::default());
     };
-    let mut events: Vec<Event> = spilled
-        .queue
-        .iter()
-        .filter_map(|kept| decode(plan, kept))
-        .collect();
+    let events = reader.read(&spilled.queue);
     let partition = events
         .last_mut()
         .and_then(|event| {
@@ -203,7 +198,7 @@ pub(crate) fn build(
         first_position: position(&spilled.first_order),
         position: position(&spilled.order),
     };
-    builder.build(&spec(scenario), &spill, &mut events, &plan.services)
+    builder.build(&spec(scenario), &spill, events, &plan.services)
 }
 
 fn spec(scenario: &ScenarioPlan) -> AlertSpec {

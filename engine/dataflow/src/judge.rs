@@ -12,20 +12,21 @@ use overspill_expr::{
 use overspill_golike::time::Time;
 use overspill_matcher::ScenarioPlan;
 
-use crate::alerts::{self, decode};
+use crate::alerts;
+use crate::evidence::{Cache, Reader};
 use crate::plan::Plan;
-
-/// Decoded events that are kept for the next question; conditions ask about the same queue again.
-const EVENTS_MAX: usize = 1_024;
 
 /// Answers the bucket table's questions with a plan's programs.
 #[derive(Debug)]
 pub(crate) struct PlanJudge {
     plan: Arc<Plan>,
-    /// Events by what buckets keep of them.
-    events: rustc_hash::FxHashMap<Box<[u8]>, Arc<Event>>,
-    /// An empty event, for conditions that look at the queue only.
-    blank: Option<Event>,
+    cache: Cache,
+    /// For overflow filters, which see the alert.
+    reader: Reader,
+    /// The event just poured, for conditions that look at it; anything for those that do not.
+    poured: Event,
+    /// The queue as a condition sees it, in its order.
+    queue: Vec<Arc<Event>>,
     /// Expressions that raised an error, or gave no boolean.
     pub(crate) n_errors: u64,
 }
@@ -33,56 +34,58 @@ pub(crate) struct PlanJudge {
 impl PlanJudge {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
         Self {
+            cache: Cache::new(&plan.schema),
+            reader: Reader::new(&plan.schema),
+            poured: Event::new(Arc::clone(&plan.schema)),
+            queue: Vec::new(),
             plan,
-            events: rustc_hash::FxHashMap::default(),
-            blank: None,
             n_errors: 0,
         }
     }
 
-    fn event(&mut self, kept: &[u8]) -> Option<Arc<Event>> {
-        if let Some(event) = self.events.get(kept) {
-            return Some(Arc::clone(event));
-        }
-        let event = Arc::new(decode(&self.plan, kept)?);
-        if self.events.len() >= EVENTS_MAX {
-            self.events.clear();
-        }
-        self.events.insert(kept.into(), Arc::clone(&event));
-        Some(event)
+    /// Puts the events of a queue at hand, oldest first.
+    fn read<'q>(&mut self, queue: impl Iterator<Item = &'q [u8]>) {
+        self.queue.clear();
+        let Self {
+            cache, queue: out, ..
+        } = self;
+        out.extend(queue.filter_map(|kept| cache.event(kept).cloned()));
     }
 
-    /// The last events of a queue that a condition depends on, newest first.
-    fn last<'q>(
+    /// Puts the last events of a queue at hand that a condition depends on; answers what it says if
+    /// that is seen by them.
+    fn read_last<'q>(
         &mut self,
         tail: &Tail,
-        newest_first: &mut dyn Iterator<Item = &'q [u8]>,
-    ) -> Vec<&'q [u8]> {
-        let plan = Arc::clone(&self.plan);
-        let counts = |kept: &&[u8]| {
-            self.event(kept)
-                .is_some_and(|event| tail.counts(&event, &plan.services))
-        };
-        newest_first.filter(counts).take(tail.limit()).collect()
+        newest_first: impl Iterator<Item = &'q [u8]>,
+    ) -> Option<bool> {
+        self.queue.clear();
+        let services = &self.plan.services;
+        for kept in newest_first {
+            if let Some(event) = self.cache.event(kept)
+                && tail.counts(event, services)
+            {
+                self.queue.push(Arc::clone(event));
+                if self.queue.len() >= tail.limit() {
+                    break;
+                }
+            }
+        }
+        self.queue.reverse();
+        tail.decide(&self.queue)
     }
 
-    /// `queue` of a bucket, and `leaky` if there is a view for it.
-    fn variables(
-        &mut self,
-        scenario: &ScenarioPlan,
-        view: Option<LeakyView>,
-        queue: &mut dyn Iterator<Item = &[u8]>,
-    ) -> (Value, Value) {
-        let events: Vec<Arc<Event>> = queue.filter_map(|kept| self.event(kept)).collect();
+    /// `queue` of a bucket, whose events are at hand, and `leaky` if there is a view for it.
+    fn variables(&mut self, scenario: &ScenarioPlan, view: Option<LeakyView>) -> [Value; 2] {
         let limit = scenario
             .bucket
             .retained()
             .map_or(-1, |n| i64::try_from(n).unwrap_or(-1) - 1);
-        let queue = QueueObject::new(events.into(), limit);
+        let queue = QueueObject::new(self.queue.drain(..).collect(), limit);
         let leaky = view.map_or(Value::Nil, |view| {
             Value::object(LeakyObject::new(view, queue.clone()))
         });
-        (Value::object(queue), leaky)
+        [Value::object(queue), leaky]
     }
 
     fn ask(
@@ -94,36 +97,32 @@ impl PlanJudge {
         let plan = Arc::clone(&self.plan);
         let scenario = plan.rules.scenario(view.scenario)?;
         let program = program(scenario)?;
-        let mut event = match program.reads().event {
-            true => decode(&plan, event)?,
-            false => self
-                .blank
-                .take()
-                .unwrap_or_else(|| Event::new(Arc::clone(&plan.schema))),
-        };
+        match program.tail() {
+            None => self.read(view.queue()),
+            Some(tail) => {
+                let decided = self.read_last(tail, view.queue().rev());
+                if decided.is_some() {
+                    return decided;
+                }
+            }
+        }
+        if program.reads().event {
+            self.poured.decode_again(event).ok()?;
+        }
         let leaky = program
             .reads()
             .reads_variable(1)
             .then(|| leaky_view(scenario, view.first(), view.last(), view.total()));
-        let (queue, leaky) = match program.tail() {
-            None => self.variables(scenario, leaky, &mut view.queue()),
-            Some(tail) => {
-                let last = self.last(tail, &mut view.queue().rev());
-                self.variables(scenario, leaky, &mut last.into_iter().rev())
-            }
-        };
+        let vars = self.variables(scenario, leaky);
         let now = view.last().map_or(Time::ZERO, time_of);
         let mut context = Context {
-            evt: Some(&mut event),
-            vars: &[queue, leaky],
+            evt: Some(&mut self.poured),
+            vars: &vars,
             stash: &mut NoStash,
             services: &plan.services,
             now,
         };
         let answer = program.eval_bool(&mut context);
-        if !program.reads().event {
-            self.blank = Some(event);
-        }
         self.answer(&scenario.name, "condition", answer)
     }
 
@@ -170,8 +169,10 @@ impl Judge for PlanJudge {
             overflow: time_of(overflow.overflow),
             ..leaky_view(scenario, first, Some(overflow.last), overflow.total)
         };
-        let (queue, leaky) = self.variables(scenario, Some(view), &mut overflow.queue.iter());
-        let signal = alerts::build(&plan, &AlertBuilder::default(), overflow).unwrap_or_default();
+        self.read(overflow.queue.iter());
+        let [queue, leaky] = self.variables(scenario, Some(view));
+        let builder = AlertBuilder::default();
+        let signal = alerts::build(&plan, &builder, overflow, &mut self.reader).unwrap_or_default();
         let vars = [
             queue,
             Value::object(OverflowObject::new(Arc::new(signal))),

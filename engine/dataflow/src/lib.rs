@@ -24,6 +24,7 @@ mod alerts;
 mod buckets;
 mod collect;
 mod detect;
+mod evidence;
 mod graph;
 mod home;
 mod job;

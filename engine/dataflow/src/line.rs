@@ -85,7 +85,7 @@ impl LineWorker {
             moments: Vec::new(),
             outgoing: Outgoing::new(peers),
             n_bytes: 0,
-            keeps: Keeps::of(&plan.rules),
+            keeps: Keeps::of(&plan.rules, &plan.schema),
             event: Event::new(Arc::clone(&plan.schema)),
             matches: MatchState::default(),
             hits: Vec::new(),
@@ -292,7 +292,7 @@ pub(crate) fn heads(
         .filter_map(|hit| plan.rules.scenario(hit.scenario))
         .map(|plan| &plan.keep);
     payload.clear();
-    event.encode(keeps.for_all(scenario_keeps), payload);
+    event.encode_kept(keeps.for_all(scenario_keeps), payload);
     out.begin_event();
     for hit in hits {
         let ScenarioId(scenario) = hit.scenario;

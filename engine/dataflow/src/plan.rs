@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use overspill_decision::{AlertBuilder, Policy};
-use overspill_event::{Keep, Schema};
+use overspill_event::{Keep, KeepPlan, Schema};
 use overspill_expr::Services;
 use overspill_matcher::Rules;
 use overspill_parser::ParserPlan;
@@ -30,10 +30,10 @@ pub struct Plan {
 /// What pours keep of their events: the fields any scenario needs, in the eight combinations of the
 /// three dear parts, so that no pour builds its own.
 #[derive(Debug)]
-pub(crate) struct Keeps([Keep; 8]);
+pub(crate) struct Keeps([KeepPlan; 8]);
 
 impl Keeps {
-    pub(crate) fn of(rules: &Rules) -> Self {
+    pub(crate) fn of(rules: &Rules, schema: &Schema) -> Self {
         let mut slots = Keep::default();
         for scenario in rules.scenarios() {
             slots.merge(&scenario.keep);
@@ -46,16 +46,19 @@ impl Keeps {
                 });
             }
         }
-        Self(std::array::from_fn(|bits| Keep {
-            slots: slots.slots.clone(),
-            tree: bits & 1 != 0,
-            line: bits & 2 != 0,
-            all: bits & 4 != 0,
+        Self(std::array::from_fn(|bits| {
+            let keep = Keep {
+                slots: slots.slots.clone(),
+                tree: bits & 1 != 0,
+                line: bits & 2 != 0,
+                all: bits & 4 != 0,
+            };
+            KeepPlan::new(keep, schema)
         }))
     }
 
     /// What to keep for pours into these scenarios.
-    pub(crate) fn for_all<'a>(&self, keeps: impl Iterator<Item = &'a Keep>) -> &Keep {
+    pub(crate) fn for_all<'a>(&self, keeps: impl Iterator<Item = &'a Keep>) -> &KeepPlan {
         let mut bits = 0;
         for keep in keeps {
             bits |=

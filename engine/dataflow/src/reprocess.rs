@@ -38,6 +38,7 @@ pub(crate) struct Reprocessor {
     matches: MatchState,
     hits: Vec<Hit>,
     payload: Vec<u8>,
+    event: Event,
     outgoing: Outgoing,
     n_bytes: usize,
     now: Time,
@@ -47,13 +48,15 @@ pub(crate) struct Reprocessor {
 impl Reprocessor {
     /// For a job of `peers` workers.
     pub(crate) fn new(plan: Arc<Plan>, now: Time, peers: usize) -> Self {
+        let event = Event::new(Arc::clone(&plan.schema));
         Self {
-            keeps: Keeps::of(&plan.rules),
+            keeps: Keeps::of(&plan.rules, &plan.schema),
             plan,
             waiting: BTreeMap::new(),
             matches: MatchState::default(),
             hits: Vec::new(),
             payload: Vec::new(),
+            event,
             outgoing: Outgoing::new(peers),
             n_bytes: 0,
             now,
@@ -104,30 +107,29 @@ impl Reprocessor {
     }
 
     fn pour(&mut self, record: AlertRecord) {
-        let mut event = match Event::decode(&self.plan.schema, &record.event) {
-            Ok(event) => event,
-            // The bytes are our own, so this is a defect of ours.
-            Err(error) => {
-                self.stats
-                    .change("overflows that could not be read back", 1);
-                self.stats.sample_error(|| error.to_string());
-                return;
-            }
-        };
+        // The bytes are our own, so an error is a defect of ours.
+        if let Err(error) = self.event.decode_again(&record.event) {
+            self.stats
+                .change("overflows that could not be read back", 1);
+            self.stats.sample_error(|| error.to_string());
+            return;
+        }
         self.stats.reprocessed += 1;
         let time = record.overflow.time;
         let (eff_ns, partition, offset, seq) = record.order;
-        event.overflow = Some(Box::new(Arc::unwrap_or_clone(record.overflow)));
+        self.event.overflow = Some(record.overflow);
         self.hits.clear();
         let mut outside = Outside {
             stash: &mut NoStash,
             services: &self.plan.services,
             now: self.now,
         };
-        let matched =
-            self.plan
-                .rules
-                .matches(&mut event, &mut self.matches, &mut outside, &mut self.hits);
+        let matched = self.plan.rules.matches(
+            &mut self.event,
+            &mut self.matches,
+            &mut outside,
+            &mut self.hits,
+        );
         if let Err(abandoned) = matched {
             self.stats.filter_errors += 1;
             self.stats.sample_error(|| abandoned.error.to_string());
@@ -143,7 +145,7 @@ impl Reprocessor {
         self.n_bytes += heads(
             &self.plan,
             &self.keeps,
-            &event,
+            &self.event,
             &self.hits,
             order,
             time,
@@ -151,5 +153,7 @@ impl Reprocessor {
             &mut self.outgoing,
         );
         self.stats.pours += self.hits.len() as u64;
+        // Others may hold the overflow too, and change their copy.
+        self.event.overflow = None;
     }
 }

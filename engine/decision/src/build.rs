@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use overspill_event::{
-    Alert, AlertEvent, Event, EventKind, FieldMap, MetaItem, Overflow, Position, TextField,
+    Alert, AlertEvent, Event, EventKind, FieldMap, MetaList, Overflow, Position, TextField,
 };
 use overspill_expr::{EvalError, Program, Services};
 use overspill_golike::time::{Time, append_rfc3339_nano};
@@ -153,6 +153,7 @@ impl AlertBuilder {
         let sources = Sources::of(spec, spill, events, services)?;
         let meta = self.context.evaluate(events, spill.overflow, services);
         let retained: Vec<AlertEvent> = events.iter().map(alert_event).collect::<Result<_, _>>()?;
+        let retained = Arc::new(retained);
         let mapkey = mapkey(
             spec.filter.as_bytes(),
             spill.partition,
@@ -214,7 +215,7 @@ pub fn fill_overflow_event(event: &mut Event, overflow: Overflow, position: Posi
         event.time = time;
         event.set_text(TextField::MarshaledTime, rfc3339(&time).as_bytes());
     }
-    event.overflow = Some(Box::new(overflow));
+    event.overflow = Some(Arc::new(overflow));
 }
 
 /// `<scope> <who> performed '<name>' (<total> events over <duration>) at <last time>`
@@ -245,14 +246,12 @@ fn alert_event(event: &Event) -> Result<AlertEvent, BuildError> {
     } else {
         return Err(BuildError::NoTimestamp);
     };
-    let meta = event
-        .fields(FieldMap::Meta)
-        .into_iter()
-        .map(|(key, value)| MetaItem {
-            key: text(key),
-            value: text(value),
-        })
-        .collect();
+    let fields = event.fields(FieldMap::Meta);
+    let n_bytes = fields.iter().map(|(key, value)| key.len() + value.len());
+    let mut meta = MetaList::with_room(fields.len(), n_bytes.sum());
+    for (key, value) in fields {
+        meta.push_bytes(key, value);
+    }
     Ok(AlertEvent {
         timestamp: Some(timestamp),
         meta,

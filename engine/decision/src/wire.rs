@@ -7,9 +7,9 @@
 
 mod read;
 
-use overspill_event::{Alert, AlertEvent, Decision, MetaItem, Source};
+use overspill_event::{Alert, AlertEvent, Decision, Source};
 use overspill_golike::json::{Escape, append_string};
-use overspill_golike::strconv::append_json_float32;
+use overspill_golike::strconv::{append_decimal, append_json_float32};
 use overspill_golike::time::{Time, append_rfc3339_nano};
 
 pub use read::{WireError, read_alert, read_alerts};
@@ -38,7 +38,7 @@ pub fn append_alert(alert: &Alert, out: &mut Vec<u8>) {
         }
     });
     object.value("events", |out| {
-        append_list(&alert.events, out, append_event)
+        append_list(&*alert.events, out, append_event)
     });
     object.number("events_count", i64::from(alert.events_count));
     object.optional_text("kind", &alert.kind);
@@ -46,7 +46,11 @@ pub fn append_alert(alert: &Alert, out: &mut Vec<u8>) {
     object.text("leakspeed", &alert.leakspeed);
     object.text("message", &alert.message);
     if !alert.meta.is_empty() {
-        object.value("meta", |out| append_list(&alert.meta, out, append_meta));
+        object.value("meta", |out| {
+            append_list(&alert.meta, out, |item, out| {
+                append_meta(&item.key, &item.value, out);
+            });
+        });
     }
     if alert.remediation {
         object.flag("remediation", true);
@@ -86,7 +90,11 @@ pub fn append_decision(decision: &Decision, out: &mut Vec<u8>) {
 
 fn append_event(event: &AlertEvent, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::begin(out);
-    object.value("meta", |out| append_list(&event.meta, out, append_meta));
+    object.value("meta", |out| {
+        append_list(&event.meta, out, |item, out| {
+            append_meta(item.key, item.value, out);
+        });
+    });
     match &event.timestamp {
         Some(timestamp) => object.text("timestamp", timestamp),
         None => object.value("timestamp", |out| out.extend_from_slice(b"null")),
@@ -94,10 +102,10 @@ fn append_event(event: &AlertEvent, out: &mut Vec<u8>) {
     object.end();
 }
 
-fn append_meta(item: &MetaItem, out: &mut Vec<u8>) {
+fn append_meta(key: &str, value: &str, out: &mut Vec<u8>) {
     let mut object = ObjectWriter::begin(out);
-    object.optional_text("key", &item.key);
-    object.optional_text("value", &item.value);
+    object.optional_text("key", key);
+    object.optional_text("value", value);
     object.end();
 }
 
@@ -136,7 +144,7 @@ fn append_text(text: &str, out: &mut Vec<u8>) {
     const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
     let start = out.len();
     append_string(text.as_bytes(), Escape::Plain, out);
-    if text.contains(char::REPLACEMENT_CHARACTER) {
+    if !text.is_ascii() && text.contains(char::REPLACEMENT_CHARACTER) {
         let mut rest = &out.split_off(start)[..];
         while let Some((first, tail)) = rest.split_first() {
             rest = match rest.strip_prefix(REPLACEMENT) {
@@ -172,13 +180,14 @@ impl<'a> ObjectWriter<'a> {
         self.out.push(b'}');
     }
 
+    /// Writes a member. The keys are our own words, which have nothing to escape.
     fn value(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.is_first {
-            self.out.push(b',');
-        }
+        self.out.reserve(key.len() + 4);
+        self.out
+            .extend_from_slice(if self.is_first { b"\"" } else { b",\"" });
         self.is_first = false;
-        append_string(key.as_bytes(), Escape::Plain, self.out);
-        self.out.push(b':');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
         write(self.out);
     }
 
@@ -193,9 +202,7 @@ impl<'a> ObjectWriter<'a> {
     }
 
     fn number(&mut self, key: &str, number: i64) {
-        self.value(key, |out| {
-            out.extend_from_slice(number.to_string().as_bytes())
-        });
+        self.value(key, |out| append_decimal(number, out));
     }
 
     fn flag(&mut self, key: &str, flag: bool) {

@@ -5,9 +5,12 @@
 //! that are not are replaced with U+FFFD, one for each byte, as Go does when it encodes JSON.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use overspill_golike::time::Time;
 use serde::{Deserialize, Serialize};
+
+use crate::meta::MetaList;
 
 /// Whom an alert is about.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ pub struct Source {
     pub longitude: f32,
 }
 
-/// One key and value of an alert's or an alert event's meta data.
+/// One key and value of an alert's meta data.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MetaItem {
     /// The key.
@@ -47,7 +50,7 @@ pub struct AlertEvent {
     /// RFC 3339 text, verbatim from the event, or `None` when the event had no time at all.
     pub timestamp: Option<String>,
     /// All of the event's `Meta`, by key.
-    pub meta: Vec<MetaItem>,
+    pub meta: MetaList,
 }
 
 /// An alert about one source (`models.Alert`).
@@ -77,8 +80,8 @@ pub struct Alert {
     pub remediation: bool,
     /// `crowdsec` for a log processor's alert.
     pub kind: String,
-    /// Lines retained by the bucket, oldest first.
-    pub events: Vec<AlertEvent>,
+    /// Lines retained by the bucket, oldest first. Alerts of one overflow mostly share them.
+    pub events: Arc<Vec<AlertEvent>>,
     /// Alert context: key and JSON list of values.
     pub meta: Vec<MetaItem>,
     /// The one source of this alert.

@@ -55,6 +55,12 @@ impl<'a> ByteReader<'a> {
         Ok(piece)
     }
 
+    /// As [`ByteReader::take`], with where the bytes stand.
+    pub(crate) fn span(&mut self, len: usize) -> Result<(usize, &'a [u8]), Malformed> {
+        let at = self.at;
+        Ok((at, self.take(len)?))
+    }
+
     /// The next `N` bytes: those of a number.
     ///
     /// # Errors

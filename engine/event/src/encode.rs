@@ -14,7 +14,7 @@ use overspill_golike::json::DEPTH_MAX;
 use overspill_golike::time::Time;
 
 use crate::bytes::{ByteReader, Malformed, encode_bytes, encode_len};
-use crate::event::{Event, EventKind, ExpectMode, Position, TextField};
+use crate::event::{Event, EventKind, ExpectMode, Position, Span, TextField};
 use crate::schema::{FieldMap, Schema, Slot};
 use crate::tree::{Tree, TreeMap};
 
@@ -41,6 +41,36 @@ impl Keep {
         self.line |= other.line;
         self.all |= other.all;
     }
+
+    fn has(&self, schema: &Schema, slot: Slot) -> bool {
+        let map = schema.map(slot);
+        self.has_extra(map) || self.slots.binary_search(&slot).is_ok()
+    }
+
+    /// Whether all fields of a map are written, those without a slot included.
+    fn has_extra(&self, map: FieldMap) -> bool {
+        self.all || map == FieldMap::Meta || (self.line && map == FieldMap::Labels)
+    }
+}
+
+/// A [`Keep`] made ready for a schema: what it says of each slot is looked up.
+#[derive(Debug, Clone)]
+pub struct KeepPlan {
+    keep: Keep,
+    /// By slot.
+    slots: Vec<bool>,
+}
+
+impl KeepPlan {
+    /// Makes a keep ready for the events of a schema.
+    #[must_use]
+    pub fn new(keep: Keep, schema: &Schema) -> Self {
+        let slots = (0..schema.len())
+            .map_while(|number| u16::try_from(number).ok())
+            .map(|number| keep.has(schema, Slot(number)))
+            .collect();
+        Self { keep, slots }
+    }
 }
 
 /// Bytes that are no event.
@@ -66,6 +96,10 @@ const TAG_TREE: u8 = 3;
 const TAG_OVERFLOW: u8 = 4;
 /// A slot whose value has less than 256 bytes, as most have: its length is one byte.
 const TAG_SHORT_SLOT: u8 = 5;
+/// Kind, mode, time and place.
+const HEAD_BYTES: usize = 30;
+/// Longer bytes are not copied whole: they could push an event past its limit that was within it.
+const WHOLE_MAX: usize = 1 << 16;
 /// A document of the deepest JSON is a member of the event's map, and its innermost value is one
 /// level below its innermost array.
 const TREE_DEPTH_MAX: usize = DEPTH_MAX + 1;
@@ -83,28 +117,25 @@ const TEXTS: [TextField; 8] = [
 impl Event {
     /// Appends the event's bytes to `out`.
     pub fn encode(&self, keep: &Keep, out: &mut Vec<u8>) {
-        out.push(match self.kind {
-            EventKind::Log => 0,
-            EventKind::Overflow => 1,
-            EventKind::Appsec => 2,
-        });
-        out.push(u8::from(self.mode == ExpectMode::TimeMachine));
-        encode_time(self.time, out);
-        out.extend_from_slice(&self.position.partition.to_le_bytes());
-        out.extend_from_slice(&self.position.offset.to_le_bytes());
-        let schema = self.schema();
+        let is_kept = |slot| keep.has(self.schema(), slot);
+        self.encode_if(is_kept, keep, out);
+    }
+
+    /// As [`Event::encode`], with a [`Keep`] that was made ready for the event's schema.
+    pub fn encode_kept(&self, keep: &KeepPlan, out: &mut Vec<u8>) {
+        let is_kept = |slot: Slot| keep.slots.get(slot.index()).is_some_and(|kept| *kept);
+        self.encode_if(is_kept, &keep.keep, out);
+    }
+
+    fn encode_if(&self, is_kept: impl Fn(Slot) -> bool, keep: &Keep, out: &mut Vec<u8>) {
+        self.encode_head(out);
         for &slot in self.present() {
-            let map = schema.map(slot);
-            let wanted = keep.all
-                || map == FieldMap::Meta
-                || (keep.line && map == FieldMap::Labels)
-                || keep.slots.binary_search(&slot).is_ok();
-            if wanted {
+            if is_kept(slot) {
                 encode_slot(slot, self.text_of(slot), out);
             }
         }
         for (map, name, value) in self.extras() {
-            if keep.all || map == FieldMap::Meta || (keep.line && map == FieldMap::Labels) {
+            if keep.has_extra(map) {
                 out.push(TAG_EXTRA);
                 out.push(map as u8);
                 encode_bytes(name, out);
@@ -134,87 +165,126 @@ impl Event {
         }
     }
 
+    fn encode_head(&self, out: &mut Vec<u8>) {
+        let mut head = [0; HEAD_BYTES];
+        head[0] = match self.kind {
+            EventKind::Log => 0,
+            EventKind::Overflow => 1,
+            EventKind::Appsec => 2,
+        };
+        head[1] = u8::from(self.mode == ExpectMode::TimeMachine);
+        head[2..10].copy_from_slice(&self.time.secs.to_le_bytes());
+        head[10..14].copy_from_slice(&self.time.nanos.to_le_bytes());
+        head[14..18].copy_from_slice(&self.time.offset_secs.to_le_bytes());
+        head[18..22].copy_from_slice(&self.position.partition.to_le_bytes());
+        head[22..].copy_from_slice(&self.position.offset.to_le_bytes());
+        out.extend_from_slice(&head);
+    }
+
     /// Reads an event back from the bytes of [`Event::encode`].
     ///
     /// # Errors
     /// [`DecodeError`] when the bytes are cut short or are something else.
     pub fn decode(schema: &Arc<Schema>, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut event = Self::new(Arc::clone(schema));
+        event.decode_again(bytes)?;
+        Ok(event)
+    }
+
+    /// As [`Event::decode`], in the memory of an event of the same schema. After an error nothing is
+    /// said about what the event holds.
+    ///
+    /// # Errors
+    /// As [`Event::decode`].
+    pub fn decode_again(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        self.reset();
+        // One copy of all of it, of which the fields are spans.
+        let whole = (bytes.len() <= WHOLE_MAX).then(|| self.append(bytes).start);
         let mut reader = ByteReader::new(bytes);
-        event.kind = match reader.byte()? {
+        self.kind = match reader.byte()? {
             0 => EventKind::Log,
             1 => EventKind::Overflow,
             2 => EventKind::Appsec,
             _ => return Err(reader.error("unknown kind").into()),
         };
-        event.mode = if reader.byte()? == 1 {
+        self.mode = if reader.byte()? == 1 {
             ExpectMode::TimeMachine
         } else {
             ExpectMode::Live
         };
-        event.time = reader.time()?;
-        event.position = Position {
+        self.time = reader.time()?;
+        self.position = Position {
             partition: u32::from_le_bytes(reader.array()?),
             offset: reader.number()?,
         };
         while !reader.is_at_end() {
             match reader.byte()? {
+                TAG_SHORT_SLOT => {
+                    let [low, high, len] = reader.array()?;
+                    let value = reader.span(usize::from(len))?;
+                    let value = self.piece(whole, value);
+                    self.set_span(Slot(u16::from_le_bytes([low, high])), value);
+                }
                 TAG_SLOT => {
                     let slot = Slot(u16::from_le_bytes(reader.array()?));
-                    event.set(slot, reader.slice()?);
-                }
-                TAG_SHORT_SLOT => {
-                    let slot = Slot(u16::from_le_bytes(reader.array()?));
-                    let len = usize::from(reader.byte()?);
-                    event.set(slot, reader.take(len)?);
+                    let len = reader.length()?;
+                    let value = reader.span(len)?;
+                    let value = self.piece(whole, value);
+                    self.set_span(slot, value);
                 }
                 TAG_EXTRA => {
                     let map = reader.map_tag()?;
                     let name = reader.slice()?;
-                    event.set_named(map, name, reader.slice()?);
+                    self.set_named(map, name, reader.slice()?);
                 }
                 TAG_TEXT => {
                     let number = usize::from(reader.byte()?);
                     let Some(&field) = TEXTS.get(number) else {
                         return Err(reader.error("unknown text").into());
                     };
-                    event.set_text(field, reader.slice()?);
+                    let len = reader.length()?;
+                    let value = reader.span(len)?;
+                    let value = self.piece(whole, value);
+                    self.set_text_span(field, value);
                 }
-                TAG_TREE => *event.tree_mut() = reader.tree_map(0)?,
+                TAG_TREE => *self.tree_mut() = reader.tree_map(0)?,
                 TAG_OVERFLOW => {
                     let json = reader.slice()?;
                     let overflow = serde_json::from_slice(json)
                         .map_err(|_| reader.error("unreadable overflow"))?;
-                    event.overflow = Some(Box::new(overflow));
+                    self.overflow = Some(Arc::new(overflow));
                 }
                 _ => return Err(reader.error("unknown tag").into()),
             }
         }
-        Ok(event)
+        Ok(())
+    }
+
+    /// The span of a piece of the encoded bytes: within their copy, if there is one.
+    fn piece(&mut self, whole: Option<u32>, (at, piece): (usize, &[u8])) -> Span {
+        match (whole, u32::try_from(at), u32::try_from(piece.len())) {
+            (Some(whole), Ok(at), Ok(len)) => Span {
+                start: whole + at,
+                len,
+            },
+            _ => self.append(piece),
+        }
     }
 }
 
+#[inline]
 fn encode_slot(slot: Slot, value: &[u8], out: &mut Vec<u8>) {
-    let len = u8::try_from(value.len());
-    out.push(if len.is_ok() {
-        TAG_SHORT_SLOT
-    } else {
-        TAG_SLOT
-    });
-    out.extend_from_slice(&slot.0.to_le_bytes());
-    match len {
+    let [low, high] = slot.0.to_le_bytes();
+    match u8::try_from(value.len()) {
         Ok(len) => {
-            out.push(len);
+            out.extend_from_slice(&[TAG_SHORT_SLOT, low, high, len]);
             out.extend_from_slice(value);
         }
-        Err(_) => encode_bytes(value, out),
+        Err(_) => {
+            out.extend_from_slice(&[TAG_SLOT, low, high]);
+            encode_bytes(value, out);
+        }
     }
-}
-
-fn encode_time(time: Time, out: &mut Vec<u8>) {
-    out.extend_from_slice(&time.secs.to_le_bytes());
-    out.extend_from_slice(&time.nanos.to_le_bytes());
-    out.extend_from_slice(&time.offset_secs.to_le_bytes());
 }
 
 fn encode_map(map: &TreeMap, out: &mut Vec<u8>) {
@@ -419,5 +489,47 @@ mod tests {
         event.encode(&keep, &mut bytes);
         let read = Event::decode(&schema, &bytes).unwrap();
         assert_eq!(read.tree(), event.tree());
+    }
+
+    #[test]
+    fn a_keep_that_was_made_ready_writes_the_same() {
+        let event = sample();
+        let schema = event.schema();
+        let port = schema.slot(FieldMap::Parsed, b"port").unwrap();
+        for bits in 0..16 {
+            let keep = Keep {
+                slots: if bits & 1 == 0 { vec![] } else { vec![port] },
+                tree: bits & 2 != 0,
+                line: bits & 4 != 0,
+                all: bits & 8 != 0,
+            };
+            let (mut plain, mut ready) = (Vec::new(), Vec::new());
+            event.encode(&keep, &mut plain);
+            event.encode_kept(&KeepPlan::new(keep, schema), &mut ready);
+            assert_eq!(plain, ready, "{bits}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_any_length_are_read_into_an_event_that_held_another() {
+        let everything = Keep {
+            all: true,
+            ..Keep::default()
+        };
+        let mut reused = sample();
+        for len in [0, 1, 255, 256, 70_000] {
+            let mut event = sample();
+            let user = event.schema().slot(FieldMap::Meta, b"user").unwrap();
+            event.set(user, &vec![b'u'; len]);
+            event.set_text(TextField::LineRaw, &vec![b'l'; len]);
+            event.set_named(FieldMap::Meta, b"other", &vec![b'o'; len]);
+            let (mut bytes, mut again) = (Vec::new(), Vec::new());
+            event.encode(&everything, &mut bytes);
+            reused.decode_again(&bytes).unwrap();
+            assert_eq!(reused.fields(FieldMap::Meta), event.fields(FieldMap::Meta));
+            assert_eq!(reused.raw(), event.raw());
+            reused.encode(&everything, &mut again);
+            assert_eq!(again, bytes, "{len}");
+        }
     }
 }

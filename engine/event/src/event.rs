@@ -182,7 +182,7 @@ pub struct Event {
     /// Where the line stands in its input.
     pub position: Position,
     /// Filled for [`EventKind::Overflow`] only.
-    pub overflow: Option<Box<Overflow>>,
+    pub overflow: Option<Arc<Overflow>>,
 }
 
 impl Event {
@@ -530,7 +530,7 @@ impl Event {
                 .overflow
                 .iter()
                 .flat_map(|overflow| &overflow.alerts)
-                .flat_map(|alert| &alert.events)
+                .flat_map(|alert| alert.events.iter())
                 .flat_map(|event| &event.meta)
                 .find(|item| item.key.as_bytes() == key && !item.value.is_empty())
                 .map_or(&[], |item| item.value.as_bytes()),

@@ -13,13 +13,15 @@ mod bytes;
 mod encode;
 mod event;
 mod lines;
+mod meta;
 mod schema;
 mod tree;
 
 pub use alert::{Alert, AlertEvent, Decision, MetaItem, Overflow, Source};
 pub use bytes::{ByteReader, Malformed, encode_bytes, encode_len};
-pub use encode::{DecodeError, Keep};
+pub use encode::{DecodeError, Keep, KeepPlan};
 pub use event::{Event, EventKind, ExpectMode, Origin, Position, Span, TextField};
 pub use lines::{LineBatch, LineRef};
+pub use meta::{MetaItems, MetaList, MetaRef};
 pub use schema::{FieldMap, Schema, SchemaBuilder, SchemaFull, Slot};
 pub use tree::{StringMap, Tree, TreeMap};

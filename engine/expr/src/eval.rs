@@ -13,7 +13,7 @@ mod sort;
 
 use std::sync::Arc;
 
-use overspill_event::{Event, Overflow};
+use overspill_event::Event;
 
 use crate::builtins::Builtin;
 use crate::code::{Code, Node};
@@ -40,8 +40,6 @@ pub(crate) struct Machine<'m, 'c> {
     scopes: Vec<Scope>,
     elements_left: usize,
     steps_left: usize,
-    /// A copy of the event's overflow, made when first asked for.
-    overflow: Option<Arc<Overflow>>,
 }
 
 /// The element a loop is at.
@@ -59,7 +57,6 @@ impl<'m, 'c> Machine<'m, 'c> {
             scopes: Vec::new(),
             elements_left: ELEMENTS_MAX,
             steps_left: STEPS_MAX,
-            overflow: None,
         }
     }
 

@@ -308,7 +308,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
             if self.event.kind == EventKind::Overflow
                 && let Some(overflow) = &mut self.event.overflow
             {
-                overflow.whitelisted = true;
+                Arc::make_mut(overflow).whitelisted = true;
             }
         }
         self.step(

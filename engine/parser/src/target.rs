@@ -7,6 +7,8 @@
 //! Two differences: labels are the event's own, so writing one does not leak into later lines of
 //! the same source; and texts of an alert are UTF-8, so other bytes become U+FFFD.
 
+use std::sync::Arc;
+
 use overspill_event::{Event, FieldMap, SchemaBuilder, SchemaFull, Slot, Span, TextField, Tree};
 use overspill_golike::strings::to_valid_string;
 
@@ -140,6 +142,7 @@ impl OverflowText {
         let Some(overflow) = &mut event.overflow else {
             return false;
         };
+        let overflow = Arc::make_mut(overflow);
         match self {
             Self::Mapkey => {
                 overflow.mapkey = value;

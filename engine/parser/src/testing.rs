@@ -273,7 +273,7 @@ impl Bench {
     pub(crate) fn overflow(&mut self, overflow: Overflow) -> String {
         self.event.reset();
         self.event.kind = overspill_event::EventKind::Overflow;
-        self.event.overflow = Some(Box::new(overflow));
+        self.event.overflow = Some(Arc::new(overflow));
         let outcome = self.go();
         self.tell(&outcome)
     }

@@ -1,6 +1,7 @@
 //! Whom an alert is about: the sources of the events that a bucket kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use overspill_event::{AlertEvent, Event, EventKind, FieldMap, Overflow, Source};
 use overspill_expr::{Context, NoStash, Program, Services};
@@ -55,14 +56,17 @@ impl Sources {
     }
 
     /// The events that the alert about a source carries.
-    pub(super) fn events_of(&self, key: &str, retained: &[AlertEvent]) -> Vec<AlertEvent> {
+    pub(super) fn events_of(
+        &self,
+        key: &str,
+        retained: &Arc<Vec<AlertEvent>>,
+    ) -> Arc<Vec<AlertEvent>> {
         if self.by_key.len() < SHARED_EVENTS_SOURCES_MAX {
-            return retained.to_vec();
+            return Arc::clone(retained);
         }
         let numbers = self.events.get(key).into_iter().flatten();
-        numbers
-            .filter_map(|number| retained.get(*number).cloned())
-            .collect()
+        let own = numbers.filter_map(|number| retained.get(*number).cloned());
+        Arc::new(own.collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading alerts.
 
+use std::sync::Arc;
+
 use overspill_event::{Alert, AlertEvent, Decision, MetaItem, Source};
 use overspill_golike::json::{self, Json, JsonError, Object};
 use overspill_golike::time::parse_rfc3339;
@@ -257,7 +259,7 @@ fn alert(json: &Json, place: &Place<'_>) -> Result<Alert, WireError> {
         simulated: fields.flag("simulated")?,
         remediation: fields.optional_flag("remediation")?,
         kind: fields.optional_text("kind")?,
-        events: fields.required_list("events", event)?,
+        events: Arc::new(fields.required_list("events", event)?),
         meta: fields.list("meta", meta_item)?,
         source_key: source.value.clone(),
         source,
@@ -285,7 +287,10 @@ fn event(json: &Json, place: &Place<'_>) -> Result<AlertEvent, WireError> {
     let fields = Fields::of(json, place)?;
     Ok(AlertEvent {
         timestamp: Some(fields.text("timestamp")?),
-        meta: fields.required_list("meta", meta_item)?,
+        meta: fields
+            .required_list("meta", meta_item)?
+            .into_iter()
+            .collect(),
     })
 }
 

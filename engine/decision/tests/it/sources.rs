@@ -1,7 +1,7 @@
 //! Whom an alert is about.
 
 use overspill_decision::fill_overflow_event;
-use overspill_event::{FieldMap, MetaItem, Overflow, Position, Source};
+use overspill_event::{FieldMap, MetaRef, Overflow, Position, Source};
 
 use crate::harness::{LEAKY, Line, Scenario, at_ten, build, build_with, time};
 
@@ -251,7 +251,7 @@ fn with_very_many_sources_an_alert_carries_its_own_events() {
     assert_eq!(overflow.alerts.len(), 70);
     for alert in &overflow.alerts {
         assert_eq!(alert.events.len(), 2);
-        let own = |item: &MetaItem| item.value == alert.source_key;
+        let own = |item: MetaRef<'_>| item.value == alert.source_key;
         assert!(alert.events.iter().all(|event| event.meta.iter().all(own)));
     }
 }

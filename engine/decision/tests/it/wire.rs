@@ -1,5 +1,7 @@
 //! The JSON form of alerts: bytes captured from CrowdSec, rules of omission, and the reader.
 
+use std::sync::Arc;
+
 use overspill_decision::wire::{append_alert, append_alerts, read_alert, read_alerts};
 use overspill_event::{Alert, AlertEvent, Decision, MetaItem, Source};
 use proptest::prelude::*;
@@ -14,7 +16,9 @@ fn item(key: &str, value: &str) -> MetaItem {
 fn event(k: &str, timestamp: &str) -> AlertEvent {
     AlertEvent {
         timestamp: Some(timestamp.to_owned()),
-        meta: vec![item("k", k), item("source_ip", "1.2.3.4")],
+        meta: [item("k", k), item("source_ip", "1.2.3.4")]
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -30,10 +34,10 @@ fn captured_alert() -> Alert {
         capacity: 1,
         leakspeed: "10s".to_owned(),
         remediation: true,
-        events: vec![
+        events: Arc::new(vec![
             event("<a&b>\"", "2022-01-01T10:00:00Z"),
             event("é\u{fffd}", "2022-01-01T10:00:01Z"),
-        ],
+        ]),
         source: Source {
             scope: "Ip".to_owned(),
             value: "1.2.3.4".to_owned(),
@@ -83,7 +87,7 @@ fn every_key_has_its_place_when_everything_is_set() {
         uuid: "u".to_owned(),
         simulated: true,
         capacity: -1,
-        events: vec![],
+        events: Arc::default(),
         meta: vec![item("ctx", r#"["a"]"#)],
         source: Source {
             scope: "Range".to_owned(),
@@ -142,7 +146,7 @@ fn every_key_has_its_place_when_everything_is_set() {
 fn texts_and_numbers_are_written_as_go_writes_them() {
     let written = |value: &str| {
         let alert = Alert {
-            events: vec![],
+            events: Arc::default(),
             meta: vec![item("", value)],
             ..captured_alert()
         };

@@ -50,11 +50,8 @@ impl Machine<'_, '_> {
 
     /// What an overflow's alert says of itself or its source, as `evt.Overflow.Alert.Source.IP`, and
     /// how many steps led there. `None` where a structure would be the value, or nothing: those
-    /// need a copy of the overflow, which is large.
+    /// go the general way.
     fn walk_overflow(&self, steps: &[Step]) -> Option<(Value, usize)> {
-        if self.overflow.is_some() {
-            return None;
-        }
         let alert = self.event().ok()?.overflow.as_deref()?.alert()?;
         let [first, second, rest @ ..] = steps else {
             return None;

@@ -22,15 +22,8 @@ impl Machine<'_, '_> {
         Ok(plain_field(self.event()?, field))
     }
 
-    pub(super) fn overflow_of_event(&mut self) -> Result<Value, EvalError> {
-        if self.overflow.is_none() {
-            let copy = self.event()?.overflow.as_deref().cloned();
-            self.overflow = copy.map(Arc::new);
-        }
-        Ok(Value::object(match &self.overflow {
-            Some(overflow) => OverflowObject::new(Arc::clone(overflow)),
-            None => OverflowObject::nothing(),
-        }))
+    pub(super) fn overflow_of_event(&self) -> Result<Value, EvalError> {
+        Ok(overflow(self.event()?))
     }
 
     pub(super) fn event_member(&self, part: &EventPart, name: &Bytes) -> Result<Value, EvalError> {
@@ -60,10 +53,7 @@ impl Machine<'_, '_> {
             (Part::Whole, b"Appsec") => Some(deeper(Part::Appsec)),
             (Part::Whole, b"Overflow") => Some(Value::object(match &part.event {
                 Some(event) => OverflowObject::of_event(Arc::clone(event)),
-                None => match event.overflow.as_deref() {
-                    Some(overflow) => OverflowObject::new(Arc::new(overflow.clone())),
-                    None => OverflowObject::nothing(),
-                },
+                None => return Ok(overflow(event)),
             })),
             (Part::Whole, name) => whole_field(event, name),
         };
@@ -136,6 +126,13 @@ impl Machine<'_, '_> {
             _ => Err(EvalError::fixed("wrong number of arguments")),
         }
     }
+}
+
+fn overflow(event: &Event) -> Value {
+    Value::object(match &event.overflow {
+        Some(overflow) => OverflowObject::new(Arc::clone(overflow)),
+        None => OverflowObject::nothing(),
+    })
 }
 
 fn ip_sources(event: &Event) -> Value {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use overspill_event::{Alert, AlertEvent, Decision, Event, MetaItem, Overflow, Source};
+use overspill_event::{Alert, AlertEvent, Decision, Event, Overflow, Source};
 
 use super::Object;
 use crate::error::EvalError;
@@ -90,7 +90,11 @@ impl Object for AlertObject {
     fn call(&self, method: &str, args: &[Value]) -> Option<Result<Value, EvalError>> {
         let alert = self.alert()?;
         match method {
-            "GetMeta" => Some(meta_of(&alert.meta, args)),
+            "GetMeta" => {
+                let items = alert.meta.iter();
+                let items = items.map(|item| (item.key.as_str(), item.value.as_str()));
+                Some(meta_of(items, args))
+            }
             _ => alert_call(alert, method).map(Ok),
         }
     }
@@ -165,8 +169,14 @@ impl Object for PartOfAlert {
         let alert = self.alert.alert()?;
         match self.part {
             AlertPart::Source => source_field(&alert.source, name),
-            AlertPart::Meta(at) => meta_field(alert.meta.get(at)?, name),
-            AlertPart::EventMeta(event, at) => meta_field(self.event(event)?.meta.get(at)?, name),
+            AlertPart::Meta(at) => {
+                let item = alert.meta.get(at)?;
+                meta_field((&item.key, &item.value), name)
+            }
+            AlertPart::EventMeta(event, at) => {
+                let item = self.event(event)?.meta.get(at)?;
+                meta_field((item.key, item.value), name)
+            }
             AlertPart::Decision(at) => decision_field(alert.decisions.get(at)?, name),
             AlertPart::Event(at) => {
                 let event = self.event(at)?;
@@ -185,7 +195,10 @@ impl Object for PartOfAlert {
 
     fn call(&self, method: &str, args: &[Value]) -> Option<Result<Value, EvalError>> {
         match (self.part, method) {
-            (AlertPart::Event(at), "GetMeta") => Some(meta_of(&self.event(at)?.meta, args)),
+            (AlertPart::Event(at), "GetMeta") => {
+                let items = self.event(at)?.meta.iter();
+                Some(meta_of(items.map(|item| (item.key, item.value)), args))
+            }
             (AlertPart::Source, _) => source_call(&self.alert.alert()?.source, method),
             _ => None,
         }
@@ -262,10 +275,10 @@ fn source_text(source: &Source) -> String {
     format!("{kind} {}{country}", source.value)
 }
 
-fn meta_field(item: &MetaItem, name: &str) -> Option<Value> {
+fn meta_field((key, value): (&str, &str), name: &str) -> Option<Value> {
     match name {
-        "Key" => Some(Value::str(&item.key)),
-        "Value" => Some(Value::str(&item.value)),
+        "Key" => Some(Value::str(key)),
+        "Value" => Some(Value::str(value)),
         _ => None,
     }
 }
@@ -290,18 +303,18 @@ fn decision_field(decision: &Decision, name: &str) -> Option<Value> {
 }
 
 /// `GetMeta(key)`: the value of the first item of that key, or `""`.
-fn meta_of(items: &[MetaItem], args: &[Value]) -> Result<Value, EvalError> {
+fn meta_of<'a>(
+    mut items: impl Iterator<Item = (&'a str, &'a str)>,
+    args: &[Value],
+) -> Result<Value, EvalError> {
     let [key] = args else {
         return Err(EvalError::fixed("GetMeta takes one argument"));
     };
     let key = key
         .as_bytes()
         .ok_or(EvalError::fixed("GetMeta takes a string"))?;
-    let value = items
-        .iter()
-        .find(|item| item.key.as_bytes() == key)
-        .map(|item| &item.value);
-    Ok(Value::str(value.map_or("", String::as_str)))
+    let value = items.find(|(name, _)| name.as_bytes() == key);
+    Ok(Value::str(value.map_or("", |(_, value)| value)))
 }
 
 fn pointer(text: &str) -> Value {

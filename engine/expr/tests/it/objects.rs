@@ -22,13 +22,15 @@ fn alert() -> Alert {
         scenario: "crowdsecurity/ssh-bf".to_owned(),
         events_count: 6,
         remediation: true,
-        events: vec![AlertEvent {
+        events: Arc::new(vec![AlertEvent {
             timestamp: Some("2026-01-01T00:00:00Z".to_owned()),
-            meta: vec![
+            meta: [
                 item("log_type", "ssh_failed-auth"),
                 item("exe", "/usr/bin/node"),
-            ],
-        }],
+            ]
+            .into_iter()
+            .collect(),
+        }]),
         meta: vec![item("user", "[\"root\"]")],
         source: Source {
             scope: "Ip".to_owned(),
@@ -147,7 +149,7 @@ fn postoverflows_see_the_overflow_of_the_event() {
         );
         let mut event = Event::new(schema.clone().freeze());
         event.kind = EventKind::Overflow;
-        event.overflow = Some(Box::new(overflow()));
+        event.overflow = Some(Arc::new(overflow()));
         let services = services();
         let mut cx = Context {
             evt: Some(&mut event),
