@@ -22,6 +22,9 @@ use crate::stats::Stats;
 /// holds when the buckets come to it.
 const PART_BYTES: usize = 1 << 17;
 
+/// Longest text of a time that is remembered.
+const TIME_BYTES_MAX: usize = 64;
+
 /// Parses and matches lines on one worker.
 pub(crate) struct LineWorker {
     plan: Arc<Plan>,
@@ -31,6 +34,8 @@ pub(crate) struct LineWorker {
     hits: Vec<Hit>,
     payload: Vec<u8>,
     now: Time,
+    /// The text of the last time, and what it says.
+    last_time: (Vec<u8>, Option<Time>),
     recorder: Option<Arc<dyn Recorder>>,
     scenario_pours: Vec<u64>,
     moments: Vec<Option<i64>>,
@@ -91,6 +96,7 @@ impl LineWorker {
             hits: Vec::new(),
             payload: Vec::new(),
             now,
+            last_time: (Vec::new(), None),
             recorder,
             scenario_pours: vec![0; plan.rules.scenarios().len()],
             stats: Stats::default(),
@@ -175,12 +181,22 @@ impl LineWorker {
         }
     }
 
-    /// The time buckets count with: `MarshaledTime`, read back.
-    fn event_time(&self) -> Option<Time> {
-        match self.event.text(TextField::MarshaledTime) {
-            [] => None,
-            text => parse_rfc3339(text),
+    /// The time buckets count with: `MarshaledTime`, read back. Many lines in a row have the same.
+    fn event_time(&mut self) -> Option<Time> {
+        let text = self.event.text(TextField::MarshaledTime);
+        if text.is_empty() {
+            return None;
         }
+        if self.last_time.0 != text {
+            let time = parse_rfc3339(text);
+            self.last_time.0.clear();
+            // Longer ones are read again each time.
+            if text.len() <= TIME_BYTES_MAX {
+                self.last_time.0.extend_from_slice(text);
+            }
+            self.last_time.1 = time;
+        }
+        self.last_time.1
     }
 
     fn count(&mut self, outcome: &Outcome) {
