@@ -18,6 +18,7 @@ use crate::method::{EngineSlots, Method};
 use crate::node::{Destination, Move, Node, Static, Subject};
 use crate::target::TargetPath;
 use crate::values;
+use crate::whitelist::Whitelist;
 
 /// Outcomes that are remembered a node, and the longest values that they are remembered by,
 /// together.
@@ -328,11 +329,10 @@ impl Parts<'_> {
         for program in node.programs().into_iter().skip(filter.iter().count()) {
             self.program(program)?;
         }
-        if let Some(whitelist) = &node.whitelist {
-            if whitelist.has_addresses() {
-                self.inputs.insert(self.slots.source_ip);
-                self.is_work = true;
-            }
+        let whitelist = node.whitelist.as_ref();
+        if whitelist.is_some_and(Whitelist::has_addresses) {
+            self.inputs.insert(self.slots.source_ip);
+            self.is_work = true;
         }
         if let Some(grok) = &node.grok {
             match &grok.subject {
