@@ -1,7 +1,8 @@
 //! Where lines come from.
 //!
-//! A source is one module behind the contract of [`Source`]. Sources know nothing of the dataflow
-//! that reads them; whoever joins both pumps batches from one into the other. Present, for replays:
+//! A source is one module behind the contract of [`Source`], or of [`LiveSource`] if it is followed.
+//! Sources know nothing of the dataflow that reads them; whoever joins both pumps batches from one into
+//! the other. Live: [`mod@once`] for what is read once. For replays:
 //! [`mod@file`] (text: plain, gzip, zstd, standard input), [`mod@parquet`], [`mod@arrow`] (IPC, file and
 //! stream) and [`json_lines`]; [`memory`] for tests. Bytes come from files and, with the feature
 //! `object-store`, from objects. [`mod@open`] tells which one an input needs, by its
@@ -18,6 +19,7 @@ pub mod json_lines;
 pub mod ledger;
 pub mod lines;
 pub mod memory;
+pub mod once;
 pub mod open;
 pub mod parquet;
 mod rows;
@@ -30,5 +32,5 @@ pub use input::{Input, InputError};
 pub use ledger::{Account, DeadLetter, Ledger};
 pub use open::{Options, open_blob, open_path};
 pub use rows::choose::{LINE_KEY, Wanted};
-pub use source::{Retry, Source, SourceError, Step};
+pub use source::{LiveSource, Outlet, Resume, Retry, Source, SourceError, Step};
 pub use window::{TimeUnit, Window, path_span};
