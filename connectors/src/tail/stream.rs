@@ -1,0 +1,587 @@
+//! One path that is followed, over all the files that it shows one after the other.
+//!
+//! ```text
+//!            the path shows a file
+//!   between --------------------------> following --+  it grows: lines are given
+//!      ^  \                               |   ^-----+
+//!      |   \ gone for long: ends          |
+//!      |                                  | the path shows another file, or none,
+//!      |                                  | or the file was cut or written anew
+//!      |   read to its end, and           v
+//!      +---- quiet for a while ------- finishing: through the open handle, else a rotated file
+//!                                               of the path that is the same, perhaps packed
+//! ```
+//!
+//! After a restart a path stands in the state of its position: what it shows is compared with that,
+//! and what was rotated away in between is read first.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use overspill_event::{LineBatch, Origin};
+
+use crate::once::count_lines;
+use crate::source::{
+    Backoff, Batch, Begun, Clock, Count, Counters, Lag, Left, Outlet, PartitionId, PartitionName,
+    Position,
+};
+use crate::tail::claims::{Claim, Claims};
+use crate::tail::context::Context;
+use crate::tail::cut::Cutter;
+use crate::tail::family;
+use crate::tail::identity::{FileId, Print};
+use crate::tail::reader::Reader;
+use crate::tail::{Start, TailConfig};
+
+/// A line that has no end yet holds the watermark for so long after it last grew.
+const PARTIAL_WAIT: Duration = Duration::from_secs(5);
+/// A partition that fails for so long is ended, so that it holds nothing up.
+const FAILING_WAIT: Duration = Duration::from_secs(60);
+
+/// What a look needs besides the stream.
+pub(crate) struct Desk<'a> {
+    pub(crate) config: &'a TailConfig,
+    pub(crate) counters: &'a Counters,
+    pub(crate) claims: &'a mut Claims,
+    pub(crate) scratch: &'a mut [u8],
+    pub(crate) outlet: &'a mut dyn Outlet,
+    pub(crate) clock: &'a Clock,
+    pub(crate) n_begun: &'a mut u32,
+    pub(crate) now: Instant,
+}
+
+/// What came of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Lines were given, or the state changed: look again at once.
+    Again,
+    /// There was nothing new.
+    Quiet,
+    /// There is no room for what there is.
+    Held,
+    /// It failed; look again after a pause.
+    Failed(Duration),
+    /// The path is to be forgotten.
+    Ended,
+}
+
+/// Where the file is that is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where it always was.
+    Path,
+    /// Elsewhere, and it may still be written to.
+    Moved,
+    /// Elsewhere, and nobody writes to it any more.
+    Left,
+}
+
+/// A path.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    number: usize,
+    pub(crate) path: Arc<Path>,
+    name: PartitionName,
+    origin: Arc<Origin>,
+    pub(crate) id: Option<PartitionId>,
+    context: Context,
+    /// Bytes of `context`, as batches have them.
+    bytes: Arc<[u8]>,
+    /// Where to read on in the file.
+    offset: u64,
+    /// Its length, when it was last seen.
+    length: u64,
+    pub(crate) reader: Option<Reader>,
+    place: Place,
+    /// Nothing was read since the start from a checkpoint.
+    is_resumed: bool,
+    /// Files between the one of the checkpoint and the one at the path.
+    missed: VecDeque<PathBuf>,
+    /// Where to begin in the first file.
+    start: Start,
+    /// A file at the path that is not followed.
+    skipped: Option<FileId>,
+    quiet_since: Option<Instant>,
+    grown_at: Option<Instant>,
+    gone_since: Option<Instant>,
+    failing_since: Option<Instant>,
+    backoff: Backoff,
+    /// Pause before the next look, and when this was last used: kept by whoever looks.
+    pub(crate) pause: Duration,
+    pub(crate) used: u64,
+}
+
+impl Stream {
+    pub(crate) fn new(number: usize, path: &Path, config: &TailConfig, start: Start) -> Self {
+        let text = path.to_string_lossy().into_owned();
+        let context = Context::default();
+        Self {
+            number,
+            path: Arc::from(path),
+            name: PartitionName::new(&text),
+            origin: Arc::new(Origin {
+                src: text,
+                ..config.origin.clone()
+            }),
+            id: None,
+            bytes: Arc::from(context.to_bytes()),
+            context,
+            offset: 0,
+            length: 0,
+            reader: None,
+            place: Place::Path,
+            is_resumed: false,
+            missed: VecDeque::new(),
+            start,
+            skipped: None,
+            quiet_since: None,
+            grown_at: None,
+            gone_since: None,
+            failing_since: None,
+            backoff: Backoff::default(),
+            pause: Duration::ZERO,
+            used: 0,
+        }
+    }
+
+    /// Takes up a position of a checkpoint. One that cannot be read is lost, and the path is read from its
+    /// beginning.
+    pub(crate) fn resume(&mut self, position: &Position, counters: &Counters) {
+        let context = Context::from_bytes(&position.context);
+        let offset = context.and_then(|context| position.offset.checked_sub(context.base));
+        let (Some(context), Some(offset)) = (context, offset) else {
+            let text = format!("{}: the position is of another version", self.name);
+            counters.sample(Count::PositionsLost, text);
+            self.start = Start::Beginning;
+            return;
+        };
+        self.context = context;
+        self.bytes = Arc::from(context.to_bytes());
+        self.offset = offset;
+        self.length = offset;
+        self.is_resumed = true;
+    }
+
+    /// Sees to it that no other path takes the file of the position.
+    pub(crate) fn claim(&mut self, claims: &mut Claims) {
+        if let Some(file) = self.context.file
+            && claims.claim(file, self.number) == Claim::Taken
+        {
+            // Two positions name one file: the other one has it.
+            let base = self.context.base + self.offset;
+            self.change(|context| {
+                *context = Context {
+                    base,
+                    ..Context::default()
+                }
+            });
+            self.offset = 0;
+        }
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            offset: self.context.base + self.offset,
+            context: Arc::clone(&self.bytes),
+        }
+    }
+
+    pub(crate) fn lag(&self) -> Lag {
+        Lag {
+            offset: self.context.base + self.offset,
+            bytes: Some(self.length.saturating_sub(self.offset)),
+            lines: None,
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Context)) {
+        let before = self.context;
+        change(&mut self.context);
+        if self.context != before {
+            self.bytes = Arc::from(self.context.to_bytes());
+        }
+    }
+
+    /// Sees what there is.
+    pub(crate) fn look(&mut self, desk: &mut Desk<'_>) -> Look {
+        let as_of_ns = (desk.clock)();
+        let looked = self.look_at_path(desk, as_of_ns);
+        match looked {
+            Ok(look) => {
+                self.backoff.reset();
+                self.failing_since = None;
+                look
+            }
+            Err(error) => self.failed(desk, &error),
+        }
+    }
+
+    fn look_at_path(&mut self, desk: &mut Desk<'_>, as_of_ns: i64) -> io::Result<Look> {
+        let shown = match fs::metadata(&self.path) {
+            Ok(meta) if meta.is_file() => Some((FileId::of(&meta), meta.len())),
+            Ok(_) => None,
+            Err(error) if is_missing(&error) => None,
+            Err(error) => return Err(error),
+        };
+        match (self.context.file, shown) {
+            (None, _) => self.between(desk, shown, as_of_ns),
+            (Some(file), Some((other, length))) if file == other && self.place == Place::Path => {
+                self.follow(desk, length, as_of_ns)
+            }
+            _ => self.finish(desk),
+        }
+    }
+
+    fn failed(&mut self, desk: &mut Desk<'_>, error: &io::Error) -> Look {
+        let text = format!("{}: {error}", self.name);
+        desk.counters.sample(Count::Errors, text);
+        self.reader = None;
+        let since = *self.failing_since.get_or_insert(desk.now);
+        if desk.now.duration_since(since) >= FAILING_WAIT
+            && let Some(id) = self.id.take()
+        {
+            desk.outlet.end(id, Left::At(self.position()));
+        }
+        Look::Failed(self.backoff.pause())
+    }
+
+    fn begin(&mut self, desk: &mut Desk<'_>) -> PartitionId {
+        if let Some(id) = self.id {
+            return id;
+        }
+        let id = PartitionId(*desk.n_begun);
+        *desk.n_begun += 1;
+        self.id = Some(id);
+        desk.outlet.begin(Begun {
+            id,
+            name: self.name.clone(),
+            origin: Arc::clone(&self.origin),
+            position: self.position(),
+        });
+        id
+    }
+
+    fn caught_up(&self, desk: &mut Desk<'_>, as_of_ns: i64) {
+        if let Some(id) = self.id {
+            desk.outlet.caught_up(id, as_of_ns, self.position());
+        }
+    }
+
+    /// The path shows the file that is followed.
+    fn follow(&mut self, desk: &mut Desk<'_>, length: u64, as_of_ns: i64) -> io::Result<Look> {
+        self.begin(desk);
+        self.gone_since = None;
+        self.quiet_since = None;
+        if length != self.length {
+            self.grown_at = Some(desk.now);
+        }
+        self.length = length;
+        if length == self.offset {
+            self.is_resumed = false;
+            self.caught_up(desk, as_of_ns);
+            return Ok(Look::Quiet);
+        }
+        if length < self.offset {
+            return Ok(self.cut_short(desk));
+        }
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            none => none.insert(Reader::open(&self.path)?),
+        };
+        let Reader::Plain(file) = &*reader else {
+            // It was written anew, packed.
+            return Ok(self.cut_short(desk));
+        };
+        if self.context.file != Some(FileId::of(&file.metadata()?)) {
+            // Another file came in between, or the handle is of a former one.
+            self.reader = None;
+            return Ok(Look::Again);
+        }
+        let head = reader.head()?;
+        if !self.context.print.fits(&head) {
+            return Ok(self.cut_short(desk));
+        }
+        if !self.context.print.is_full() {
+            let print = Print::of(&head);
+            self.change(|context| context.print = print);
+            desk.claims.begins(&self.path, print);
+        }
+        self.is_resumed = false;
+        let look = self.read(desk, false)?;
+        // What has no end yet holds the watermark for a while, not for ever.
+        let is_stale = |grown_at| desk.now.duration_since(grown_at) >= PARTIAL_WAIT;
+        if look == Look::Quiet && self.grown_at.is_none_or(is_stale) {
+            self.caught_up(desk, as_of_ns);
+        }
+        Ok(look)
+    }
+
+    /// The file is shorter than what was read of it, or begins with something else: it was cut after it was
+    /// copied, or written anew. The copy has what was not read, if there is one.
+    fn cut_short(&mut self, desk: &mut Desk<'_>) -> Look {
+        let text = format!("{} at offset {}", self.name, self.offset);
+        desk.counters.sample(Count::Truncations, text);
+        self.reader = None;
+        if !self.find_elsewhere() {
+            if self.is_resumed {
+                self.lost(desk);
+            }
+            self.end_file(desk);
+        }
+        Look::Again
+    }
+
+    /// Looks for the file among the rotated ones of the path.
+    fn find_elsewhere(&mut self) -> bool {
+        let Some(file) = self.context.file else {
+            return false;
+        };
+        let Ok(siblings) = family::siblings(&self.path) else {
+            return false;
+        };
+        let found = family::find(&siblings, file, self.context.print, self.offset);
+        let Some((at, reader)) = found else {
+            return false;
+        };
+        let is_same = matches!(&reader, Reader::Plain(handle)
+            if handle.metadata().is_ok_and(|meta| FileId::of(&meta) == file));
+        self.reader = Some(reader);
+        self.place = if is_same { Place::Moved } else { Place::Left };
+        if self.is_resumed {
+            self.missed = family::after(&siblings, at).into();
+            // Whoever rotated it has long let go of it.
+            if !self.missed.is_empty() {
+                self.place = Place::Left;
+            }
+        }
+        true
+    }
+
+    fn lost(&self, desk: &Desk<'_>) {
+        if self.context.print.len == 0 {
+            return;
+        }
+        let text = format!(
+            "{}: the file that was read up to {} is no more",
+            self.name, self.offset
+        );
+        desk.counters.sample(Count::PositionsLost, text);
+    }
+
+    /// The path shows something else, or nothing: the file is read to its end, where it is now.
+    fn finish(&mut self, desk: &mut Desk<'_>) -> io::Result<Look> {
+        self.begin(desk);
+        if self.reader.is_none() && !self.find_elsewhere() {
+            if self.is_resumed || self.length > self.offset {
+                self.lost(desk);
+            }
+            self.end_file(desk);
+            return Ok(Look::Again);
+        }
+        if let (Place::Path, Some(Reader::Plain(_))) = (self.place, &self.reader) {
+            self.place = Place::Moved;
+        }
+        if let Some(Reader::Plain(file)) = &self.reader {
+            self.length = file.metadata()?.len();
+        }
+        match self.read(desk, false)? {
+            Look::Quiet => {}
+            other => {
+                self.quiet_since = None;
+                return Ok(other);
+            }
+        }
+        self.is_resumed = false;
+        let since = *self.quiet_since.get_or_insert(desk.now);
+        let is_over =
+            self.place == Place::Left || desk.now.duration_since(since) >= desk.config.rotate_wait;
+        if !is_over {
+            return Ok(Look::Quiet);
+        }
+        // What stands behind the last line end is a line now.
+        if self.read(desk, true)? == Look::Held {
+            return Ok(Look::Held);
+        }
+        desk.counters.add(Count::Rotations, 1);
+        self.end_file(desk);
+        Ok(Look::Again)
+    }
+
+    /// Reads a piece and gives its lines. [`Look::Quiet`] when there was no whole line.
+    fn read(&mut self, desk: &mut Desk<'_>, is_end: bool) -> io::Result<Look> {
+        let (Some(reader), Some(id)) = (&mut self.reader, self.id) else {
+            return Ok(Look::Quiet);
+        };
+        // Asked first: what is packed is read forward only, and what is read has to be given.
+        if !desk.outlet.has_room(id) {
+            return Ok(Look::Held);
+        }
+        let n = reader.read_at(desk.scratch, self.offset)?;
+        let piece = desk.scratch.get(..n).unwrap_or_default();
+        if piece.is_empty() {
+            return Ok(Look::Quiet);
+        }
+        let mut cutter = Cutter {
+            line_bytes_max: desk.config.line_bytes_max,
+            is_skipping: self.context.skip_from == Some(self.offset),
+        };
+        let mut lines = LineBatch::default();
+        let base = self.context.base;
+        let n_used = cutter.cut(piece, base + self.offset, is_end, &mut lines);
+        if n_used == 0 {
+            return Ok(Look::Quiet);
+        }
+        self.offset += n_used as u64;
+        self.length = self.length.max(self.offset);
+        let skip_from = cutter.is_skipping.then_some(self.offset);
+        self.change(|context| context.skip_from = skip_from);
+        if !lines.lines.is_empty() {
+            count_lines(desk.counters, &lines);
+            desk.outlet.give(Batch {
+                partition: id,
+                lines,
+                context: Arc::clone(&self.bytes),
+                next_offset: base + self.offset,
+                arrival_ns: (desk.clock)(),
+                times_ns: Vec::new(),
+                runs: Vec::new(),
+            });
+        }
+        Ok(Look::Again)
+    }
+
+    /// Nothing more is read of the file.
+    fn end_file(&mut self, desk: &mut Desk<'_>) {
+        if let Some(file) = self.context.file {
+            let read = (self.place != Place::Left).then_some((self.offset, self.context.print));
+            desk.claims.leave(file, self.number, read);
+        }
+        let base = self.context.base + self.offset;
+        self.change(|context| {
+            *context = Context {
+                base,
+                ..Context::default()
+            }
+        });
+        self.offset = 0;
+        self.length = 0;
+        self.reader = None;
+        self.place = Place::Path;
+        self.quiet_since = None;
+        self.is_resumed = false;
+        self.start = Start::Beginning;
+    }
+
+    /// No file is followed just now.
+    fn between(
+        &mut self,
+        desk: &mut Desk<'_>,
+        shown: Option<(FileId, u64)>,
+        as_of_ns: i64,
+    ) -> io::Result<Look> {
+        if let Some(path) = self.missed.pop_front() {
+            // One that is gone, or that another path reads, is passed over.
+            let mut reader = Reader::open(&path)?;
+            let file = FileId::of(&fs::metadata(&path)?);
+            if desk.claims.claim(file, self.number) == Claim::Fresh {
+                let print = Print::of(&reader.head()?);
+                self.take_up(file, print, 0);
+                self.reader = Some(reader);
+                self.place = Place::Left;
+            }
+            return Ok(Look::Again);
+        }
+        let Some((file, length)) = shown else {
+            let since = *self.gone_since.get_or_insert(desk.now);
+            self.caught_up(desk, as_of_ns);
+            if desk.now.duration_since(since) < desk.config.gone_wait {
+                return Ok(Look::Quiet);
+            }
+            if let Some(id) = self.id.take() {
+                desk.outlet.end(id, Left::Nothing);
+            }
+            return Ok(Look::Ended);
+        };
+        self.gone_since = None;
+        if self.skipped == Some(file) {
+            self.caught_up(desk, as_of_ns);
+            return Ok(Look::Quiet);
+        }
+        let claim = desk.claims.claim(file, self.number);
+        if claim == Claim::Taken {
+            // It has two names, or is about to be left by the one it had.
+            self.caught_up(desk, as_of_ns);
+            return Ok(Look::Quiet);
+        }
+        let opened = self
+            .open(desk, (file, length), claim)
+            .inspect_err(|_| desk.claims.leave(file, self.number, None))?;
+        match opened {
+            // At once, or many new files would all be opened before the first of them is read.
+            Look::Again => self.follow(desk, length, as_of_ns),
+            other => Ok(other),
+        }
+    }
+
+    /// Begins with the file at the path.
+    fn open(
+        &mut self,
+        desk: &mut Desk<'_>,
+        (file, length): (FileId, u64),
+        claim: Claim,
+    ) -> io::Result<Look> {
+        let mut reader = Reader::open(&self.path)?;
+        if let Reader::Packed(_) = reader {
+            let text = format!("{}: packed files are not followed", self.name);
+            desk.counters.sample(Count::FilesSkipped, text);
+            self.skipped = Some(file);
+            desk.claims.leave(file, self.number, None);
+            return Ok(Look::Quiet);
+        }
+        let head = reader.head()?;
+        let print = Print::of(&head);
+        let offset = match claim {
+            Claim::Left(offset, left) if left.fits(&head) => offset.min(length),
+            _ if self.start == Start::End => length,
+            _ if desk.claims.is_copy(&self.path, print) => {
+                let text = format!("{}: a copy of what was read", self.name);
+                desk.counters.sample(Count::FilesSkipped, text);
+                length
+            }
+            _ => 0,
+        };
+        self.start = Start::Beginning;
+        self.reader = Some(reader);
+        self.take_up(file, print, offset);
+        desk.claims.begins(&self.path, print);
+        self.begin(desk);
+        Ok(Look::Again)
+    }
+
+    fn take_up(&mut self, file: FileId, print: Print, offset: u64) {
+        self.change(|context| {
+            context.file = Some(file);
+            context.print = print;
+        });
+        self.offset = offset;
+        self.length = offset;
+        self.grown_at = None;
+    }
+
+    /// Ends the partition when the source is closed: nothing is said of it any more.
+    pub(crate) fn let_go(&mut self) {
+        self.reader = None;
+    }
+}
+
+/// Whether a path shows nothing, as opposed to something that cannot be seen.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
