@@ -2,7 +2,7 @@
 //!
 //! A source is one module behind the contract of [`Source`], or of [`LiveSource`] if it is followed.
 //! Sources know nothing of the dataflow that reads them; whoever joins both pumps batches from one into
-//! the other. Live: [`mod@tail`] (files), [`mod@once`]. For replays:
+//! the other. Live: [`mod@tail`] (files), [`mod@command`], [`mod@pipe`] (standard input), [`mod@once`]. For replays:
 //! [`mod@file`] (text: plain, gzip, zstd, standard input), [`mod@parquet`], [`mod@arrow`] (IPC, file and
 //! stream) and [`json_lines`]; [`memory`] for tests. Bytes come from files and, with the feature
 //! `object-store`, from objects. [`mod@open`] tells which one an input needs, by its
@@ -12,6 +12,7 @@
 pub mod archive;
 pub mod arrow;
 pub mod blob;
+pub mod command;
 pub mod file;
 mod guard;
 pub mod input;
@@ -22,6 +23,7 @@ pub mod memory;
 pub mod once;
 pub mod open;
 pub mod parquet;
+pub mod pipe;
 mod rows;
 pub mod source;
 #[cfg(feature = "object-store")]

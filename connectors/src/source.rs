@@ -26,6 +26,7 @@ mod backoff;
 pub(crate) mod check;
 mod clock;
 mod counters;
+mod mailbox;
 mod position;
 
 use std::io;
@@ -37,6 +38,7 @@ use overspill_event::{LineBatch, Origin};
 pub use backoff::Backoff;
 pub use clock::{Clock, system_clock};
 pub use counters::{Count, Counters, Sample};
+pub(crate) use mailbox::{Mailbox, Offered, Weigh};
 pub use position::{PartitionName, Position, PositionError, Positions, Resume};
 
 /// What a call of [`Source::read`] gave.
