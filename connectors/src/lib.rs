@@ -2,7 +2,7 @@
 //!
 //! A source is one module behind the contract of [`Source`], or of [`LiveSource`] if it is followed.
 //! Sources know nothing of the dataflow that reads them; whoever joins both pumps batches from one into
-//! the other. Live: [`mod@tail`] (files), [`mod@command`], [`mod@pipe`] (standard input), [`mod@once`]. For replays:
+//! the other. Live: [`mod@tail`] (files), [`mod@syslog`], [`mod@command`], [`mod@pipe`], [`mod@once`]. For replays:
 //! [`mod@file`] (text: plain, gzip, zstd, standard input), [`mod@parquet`], [`mod@arrow`] (IPC, file and
 //! stream) and [`json_lines`]; [`memory`] for tests. Bytes come from files and, with the feature
 //! `object-store`, from objects. [`mod@open`] tells which one an input needs, by its
@@ -28,7 +28,9 @@ mod rows;
 pub mod source;
 #[cfg(feature = "object-store")]
 pub mod store;
+pub mod syslog;
 pub mod tail;
+pub mod wal;
 pub mod window;
 
 pub use input::{Input, InputError};
