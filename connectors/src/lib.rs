@@ -2,13 +2,15 @@
 //!
 //! A source is one module behind the contract of [`Source`], or of [`LiveSource`] if it is followed.
 //! Sources know nothing of the dataflow that reads them; whoever joins both pumps batches from one into
-//! the other. Live: [`mod@tail`] (files), [`mod@syslog`], [`mod@command`], [`mod@pipe`], [`mod@once`]. For replays:
+//! the other. Live ones: [`mod@tail`] (files), [`mod@syslog`], [`mod@command`], [`mod@pipe`] (standard
+//! input), and [`mod@once`] for what is read once; [`acquis`] makes them of `acquis.yaml`. For replays:
 //! [`mod@file`] (text: plain, gzip, zstd, standard input), [`mod@parquet`], [`mod@arrow`] (IPC, file and
 //! stream) and [`json_lines`]; [`memory`] for tests. Bytes come from files and, with the feature
 //! `object-store`, from objects. [`mod@open`] tells which one an input needs, by its
 //! first bytes. Rows of columns become lines in `rows`; what cannot be read is written into the
 //! [`ledger`].
 
+pub mod acquis;
 pub mod archive;
 pub mod arrow;
 pub mod blob;
