@@ -174,7 +174,7 @@ fn open(file: &Input, origin: Origin, options: Options) -> Result<Box<dyn Source
 fn dead(path: &str, error: &SourceError) -> DeadLetter {
     let row = match error {
         SourceError::Read { lines, .. } => Some(*lines),
-        SourceError::Open { .. } => None,
+        _ => None,
     };
     DeadLetter {
         path: path.to_owned(),
