@@ -173,7 +173,7 @@ fn of_overflow(text: &str) -> String {
     };
     let mut event = Event::new(schema.freeze());
     event.kind = EventKind::Overflow;
-    event.overflow = Some(Box::new(overflow()));
+    event.overflow = Some(Arc::new(overflow()));
     let services = services();
     let mut cx = Context {
         evt: Some(&mut event),
