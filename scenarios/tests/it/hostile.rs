@@ -419,8 +419,8 @@ fn too_many_fields_refuse_the_document_that_names_them() {
     );
     assert_eq!(report.n_parsers, 2);
     expect![[r#"
-        error: parsers/s01-parse/a/2.yaml:30527: key `statics[30524].meta`: the content names more than 65535 different fields (at `f65524`)
-        30527 | - {meta: f65524, value: x}
+        error: parsers/s01-parse/a/2.yaml:30526: key `statics[30523].meta`: the content names more than 65535 different fields (at `f65523`)
+        30526 | - {meta: f65523, value: x}
               |          ^^^^^^"#]].assert_eq(&report.findings[0].render());
     expect![[r#"
         error: scenarios/a/zz.yaml:4: key `filter`: expression: the content names more than 65535 different fields (at `log_type`)
