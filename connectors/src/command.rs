@@ -4,9 +4,9 @@
 //! output is the partition; each line of its standard error is counted, and the latest are kept as
 //! samples. When it ends it is started again as [`Restart`] says, after a pause that doubles from a second to a
 //! minute and begins anew once it has run for a minute. One that closes its output and runs on is
-//! ended after [`STOP_WAIT`].
+//! ended after three seconds.
 //!
-//! When the source is closed the group is asked to end (`SIGTERM`), and killed after [`STOP_WAIT`]. If the
+//! When the source is closed the group is asked to end (`SIGTERM`), and killed after three seconds. If the
 //! engine is killed the program finds its output closed at its next line.
 //!
 //! A pipe has no memory ([`mod@crate::pipe`]): what the program prints while the engine is down is lost. A

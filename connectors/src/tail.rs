@@ -1,6 +1,6 @@
 //! Files that are followed: CrowdSec's `source: file`, `mode: tail`.
 //!
-//! A partition is a *path*, over all the files that it shows one after the other ([`mod@stream`]): so
+//! A partition is a *path*, over all the files that it shows one after the other: so
 //! the lines of a log have one order over its rotations, and ten thousand logs that are rotated every day are
 //! ten thousand partitions, not more each day. What a file is is told by device, inode and its
 //! first 1,024 bytes. Offsets are those in the file plus the lengths of the files before it.
