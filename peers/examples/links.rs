@@ -23,7 +23,7 @@ use overspill_peers::{
 use rustix::time::{ClockId, clock_gettime};
 
 const RUNS: usize = 7;
-const BYTES: usize = 2 << 30;
+const BYTES: usize = 1 << 28;
 const PIECE: usize = 1 << 16;
 
 fn links(tls: Option<Arc<Tls>>) -> [Link; 2] {

@@ -22,7 +22,11 @@ impl Identity {
     /// # Errors
     /// When the file of the program cannot be read.
     pub fn of_program(content: [u8; 32]) -> io::Result<Self> {
-        let build = Self::of_file(&std::env::current_exe()?)?;
+        // By this name it is read even if another program stands at its path by now.
+        let build = match Self::of_file(Path::new("/proc/self/exe")) {
+            Ok(build) => build,
+            Err(_) => Self::of_file(&std::env::current_exe()?)?,
+        };
         Ok(Self { build, content })
     }
 
