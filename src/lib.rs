@@ -9,6 +9,7 @@ pub mod cli;
 pub mod content;
 pub mod explain;
 pub mod hubtest;
+pub mod link;
 pub mod processes;
 pub mod report;
 pub mod signals;

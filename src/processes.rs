@@ -12,7 +12,7 @@
 //! ```
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,17 +20,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use overspill_connectors::Account;
-use overspill_dataflow::Stats;
-use overspill_dataflow::cluster::{Peers, connect};
+use overspill_dataflow::{Socket, Stats};
+use overspill_peers::{
+    Generation, Identity, Limits, PROCESSES_MAX, Peers, PeersSpec, Secret, connect,
+};
 
 use crate::cli::args::ReplayArgs;
+use crate::link::sockets;
 
 /// How long processes may take to load their content and find each other.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a parent says when the job is to end early.
 const STOP: &str = "stop";
-/// Most processes.
-const PROCESSES_MAX: usize = 64;
 
 /// What this process is in the job.
 pub enum Role {
@@ -39,7 +40,7 @@ pub enum Role {
     /// The first, which started the others.
     Parent {
         /// Sockets to the others.
-        sockets: Vec<Option<TcpStream>>,
+        sockets: Vec<Option<Box<dyn Socket>>>,
         /// The others.
         children: Vec<Worker>,
     },
@@ -48,7 +49,7 @@ pub enum Role {
         /// Which.
         index: usize,
         /// Sockets to the others.
-        sockets: Vec<Option<TcpStream>>,
+        sockets: Vec<Option<Box<dyn Socket>>>,
     },
 }
 
@@ -124,23 +125,42 @@ fn parent(n: usize) -> Result<Role> {
         };
         addresses.push(SocketAddr::from(([127, 0, 0, 1], port)));
     }
-    let secret = secret()?;
+    let secret = Secret::random()?;
     let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    let line = format!("{} {}\n", hex(&secret), words.join(" "));
+    let digits = String::from_utf8_lossy(secret.reveal());
+    let line = format!("{digits} {}\n", words.join(" "));
     for child in &mut children {
         let input = child.child.stdin.as_mut().context("input of a process")?;
         input
             .write_all(line.as_bytes())
             .context("tell a process its peers")?;
     }
-    let peers = Peers {
-        index: 0,
-        addresses,
-        secret,
-        generation: 1,
-    };
-    let sockets = connect(&listener, &peers, PATIENCE, now)?;
+    let sockets = meet(0, &addresses, secret, listener)?;
     Ok(Role::Parent { sockets, children })
+}
+
+/// Connects the processes. They are of one program and were given the same arguments, at the same
+/// time: there is nothing to compare.
+fn meet(
+    index: usize,
+    addresses: &[SocketAddr],
+    secret: Secret,
+    listener: TcpListener,
+) -> Result<Vec<Option<Box<dyn Socket>>>> {
+    let peers = Peers {
+        index,
+        spec: PeersSpec::fixed(addresses),
+        secret,
+        generation: Generation::Given(1),
+        identity: Identity::default(),
+        tls: None,
+        limits: Limits {
+            patience: Some(PATIENCE),
+            ..Limits::DEFAULT
+        },
+    };
+    let meeting = connect(listener, &peers, &|_notice| (), now)?;
+    Ok(sockets(meeting))
 }
 
 fn child(index: usize) -> Result<Role> {
@@ -154,8 +174,8 @@ fn child(index: usize) -> Result<Role> {
     let mut words = line.split_whitespace();
     let secret = words
         .next()
-        .and_then(unhex)
-        .context("the parent's secret")?;
+        .context("the parent's secret")
+        .and_then(|word| Ok(Secret::new(word.as_bytes())?))?;
     let addresses: Vec<SocketAddr> = words
         .map(str::parse)
         .collect::<Result<_, _>>()
@@ -163,13 +183,7 @@ fn child(index: usize) -> Result<Role> {
     if index == 0 || index >= addresses.len() {
         bail!("--child is for processes that overspill itself starts");
     }
-    let peers = Peers {
-        index,
-        addresses,
-        secret,
-        generation: 1,
-    };
-    let sockets = connect(&listener, &peers, PATIENCE, now)?;
+    let sockets = meet(index, &addresses, secret, listener)?;
     Ok(Role::Child { index, sockets })
 }
 
@@ -233,41 +247,5 @@ impl Drop for Worker {
         // Does nothing to a process that has ended; one that has not must not outlive the job.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
-    }
-}
-
-/// Random bytes of the operating system.
-fn secret() -> Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .context("read random bytes")?;
-    Ok(bytes)
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_survives_the_pipe() {
-        let secret: [u8; 32] = std::array::from_fn(|at| (at * 37) as u8);
-        assert_eq!(unhex(&hex(&secret)), Some(secret));
-        assert_eq!(unhex("zz"), None);
     }
 }

@@ -4,14 +4,13 @@ mod files;
 pub(super) mod inputs;
 
 use std::io::Write;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use overspill_connectors::{Account, Ledger};
-use overspill_dataflow::{Job, Layout, Mode, Output, Progress, Settings, Stats};
+use overspill_dataflow::{Job, Layout, Mode, Output, Progress, Settings, Socket, Stats};
 use overspill_event::{Alert, Decision};
 use overspill_golike::duration;
 use overspill_golike::time::{Time, parse_rfc3339};
@@ -123,7 +122,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn layout(args: &ReplayArgs, index: usize, sockets: Vec<Option<TcpStream>>) -> Layout {
+fn layout(args: &ReplayArgs, index: usize, sockets: Vec<Option<Box<dyn Socket>>>) -> Layout {
     Layout::Process {
         threads: args.workers.max(1),
         index,

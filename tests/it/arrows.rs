@@ -53,7 +53,7 @@ fn ours(graph: &Graph, package: &str) -> BTreeSet<String> {
 #[test]
 fn crates_depend_only_on_those_below_them() {
     let graph = graph();
-    let allowed: [(&str, &[&str]); 15] = [
+    let allowed: [(&str, &[&str]); 16] = [
         ("golike", &[]),
         ("memo", &[]),
         ("grok", &["memo"]),
@@ -82,6 +82,7 @@ fn crates_depend_only_on_those_below_them() {
             ],
         ),
         ("connectors", &["event"]),
+        ("peers", &[]),
         ("datasets", &[]),
     ];
     for (package, below) in allowed {
@@ -121,7 +122,8 @@ fn only_the_dataflow_crate_names_timely() {
 #[test]
 fn the_engine_has_no_network_and_no_database() {
     let banned = [
-        "tokio", "hyper", "reqwest", "ureq", "rusqlite", "sqlx", "rdkafka", "axum",
+        "tokio", "hyper", "reqwest", "ureq", "rusqlite", "sqlx", "rdkafka", "axum", "rustls",
+        "socket2", "rustix",
     ];
     for (package, dependencies) in graph() {
         let engine = [
@@ -139,4 +141,30 @@ fn the_engine_has_no_network_and_no_database() {
             assert!(bad.is_empty(), "{package} depends on {bad:?}");
         }
     }
+}
+
+#[test]
+fn the_engine_opens_no_sockets() {
+    let engine = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("engine");
+    let mut folders: Vec<_> = std::fs::read_dir(&engine)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("src"))
+        .filter(|path| path.is_dir())
+        .collect();
+    let mut n_files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            n_files += 1;
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            for socket in ["TcpStream", "TcpListener", "UdpSocket", "UnixStream"] {
+                assert!(!text.contains(socket), "{path:?} names {socket}");
+            }
+        }
+    }
+    assert!(n_files > 100, "{n_files} files");
 }

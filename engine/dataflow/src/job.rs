@@ -1,6 +1,5 @@
 //! A job: a plan, its partitions, and how many workers in how many processes run it.
 
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -16,6 +15,7 @@ use crate::graph;
 use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::record::Recorder;
+use crate::socket::{Connection, Socket};
 use crate::stats::Stats;
 
 /// Which worker of which process.
@@ -30,7 +30,7 @@ pub enum Layout {
         /// Number of this process.
         index: usize,
         /// A socket for each peer; `None` in our own place.
-        sockets: Vec<Option<TcpStream>>,
+        sockets: Vec<Option<Box<dyn Socket>>>,
     },
 }
 
@@ -246,6 +246,8 @@ fn allocate(layout: Layout) -> Result<Allocated, JobError> {
         } => {
             let hooks = Hooks::default();
             let local = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), None);
+            let sockets = sockets.into_iter().map(|socket| socket.map(Connection));
+            let sockets = sockets.collect();
             initialize_networking_from_sockets(local, sockets, index, threads, hooks)
                 .map(|(builders, guard)| {
                     let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();

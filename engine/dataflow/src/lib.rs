@@ -15,7 +15,6 @@ extern crate self as overspill_dataflow;
 
 pub mod batch;
 pub mod clock;
-pub mod cluster;
 pub mod feed;
 pub mod outgoing;
 pub mod record;
@@ -33,6 +32,7 @@ mod line;
 mod plan;
 mod pool;
 mod reprocess;
+mod socket;
 mod stats;
 mod wakes;
 
@@ -40,4 +40,5 @@ pub use alerts::AlertRecord;
 pub use collect::Output;
 pub use job::{Job, JobError, Layout, Mode, Progress, Settings};
 pub use plan::Plan;
+pub use socket::Socket;
 pub use stats::{Stats, UnparsedSample};

@@ -1,17 +1,76 @@
 //! Two processes, as far as the dataflow can tell: their workers meet over loopback.
 
-use std::net::TcpListener;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{Builder, scope};
 use std::time::{Duration, Instant};
 
-use overspill_dataflow::cluster::{Peers, connect};
 use overspill_dataflow::feed::{Feed, Partition};
-use overspill_dataflow::{Job, Layout, Mode, Output, Plan, Progress, Stats};
+use overspill_dataflow::{Job, Layout, Mode, Output, Plan, Progress, Socket, Stats};
+use overspill_peers::{Generation, Identity, Limits, Link, Peers, PeersSpec, Secret, connect};
 
 use crate::content::{SCENARIOS, plan};
 use crate::jobs::{Given, How, batch, partition_pairs, run};
 use crate::lines::line;
+
+/// A link, as the dataflow takes it.
+#[derive(Debug)]
+struct Wire(Link);
+
+impl Read for Wire {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Socket for Wire {
+    fn another(&self) -> io::Result<Box<dyn Socket>> {
+        Ok(Box::new(Self(self.0.try_clone()?)))
+    }
+
+    fn set_nonblocking(&self, is_nonblocking: bool) -> io::Result<()> {
+        self.0.set_nonblocking(is_nonblocking)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.shutdown(how)
+    }
+}
+
+/// The sockets of a process, once all have met.
+fn meet(
+    index: usize,
+    listener: TcpListener,
+    addresses: &[SocketAddr],
+) -> Vec<Option<Box<dyn Socket>>> {
+    let peers = Peers {
+        index,
+        spec: PeersSpec::fixed(addresses),
+        secret: Secret::new(&[3; 32]).unwrap(),
+        generation: Generation::Given(1),
+        identity: Identity::default(),
+        tls: None,
+        limits: Limits {
+            patience: Some(Duration::from_secs(60)),
+            ..Limits::DEFAULT
+        },
+    };
+    let meeting = connect(listener, &peers, &|_notice| (), Instant::now).unwrap();
+    let boxed = |link| Box::new(Wire(link)) as Box<dyn Socket>;
+    let links = meeting.links.into_iter();
+    links.map(|link| link.map(boxed)).collect()
+}
 
 /// Runs a job as two processes of two workers; each owns the partitions of its workers.
 fn run_twice(plan: &Arc<Plan>, lines: &[Vec<String>], mode: Mode) -> Given {
@@ -27,13 +86,7 @@ fn run_twice(plan: &Arc<Plan>, lines: &[Vec<String>], mode: Mode) -> Given {
     let (sender, receiver) = crossbeam_channel::bounded(64);
     let progress = Arc::new(Progress::default());
     let process = |index: usize, listener, partitions, outputs| {
-        let peers = Peers {
-            index,
-            addresses: addresses.clone(),
-            secret: [3; 32],
-            generation: 1,
-        };
-        let sockets = connect(&listener, &peers, Duration::from_secs(60), Instant::now).unwrap();
+        let sockets = meet(index, listener, &addresses);
         let job = Job {
             plan: Arc::clone(plan),
             settings: How {
