@@ -23,7 +23,8 @@
 //! everything that is kept.
 //!
 //! Nobody but collection deletes entries. If somebody does, by hand, the last entry of a generation that runs, that
-//! generation ends at its next commit, since its place may have been taken.
+//! generation ends at its next commit, since its place may have been taken. Whoever deletes a marker by hand lets the manifest of a
+//! sleeper come to lie in its place: the sleeper is refused, but what it wrote is in the log until it is collected.
 //!
 //! A put whose answer is lost may have won. The next try finds its number taken, reads the entry, sees its own generation
 //! there, which nobody else writes, and takes it as its own.

@@ -2,7 +2,7 @@
 //!
 //! What may be deleted is decided by names and references, never by age, for a process that sleeps is not seen from here.
 //!
-//! - Entries of the log below the oldest checkpoint that is kept, except the newest markers. The newest checkpoints
+//! - Entries of the log below the oldest checkpoint that is kept, except the newest markers and what may be one. The newest checkpoints
 //!   that can be read are kept, [`crate::Settings::retain`] of them; damaged ones do not count.
 //! - Segments that neither those refer to, nor the states that were acknowledged since, **and** that nobody may be about
 //!   to acknowledge: those of older generations, whose acknowledgements are not taken any more, and those of this
@@ -51,13 +51,9 @@ impl Generation {
         let Some(oldest) = kept.first().copied() else {
             return Ok(collected);
         };
-        let markers_kept: BTreeSet<u64> = self
-            .markers
-            .iter()
-            .rev()
-            .take(MARKERS_KEPT)
-            .copied()
-            .collect();
+        // One that cannot be read may be a marker, whose place must not become free.
+        let markers: BTreeSet<u64> = self.markers.union(&self.damaged).copied().collect();
+        let markers_kept: BTreeSet<u64> = markers.into_iter().rev().take(MARKERS_KEPT).collect();
         for number in log.entries.range(..oldest).map(|(number, _)| *number) {
             if markers_kept.contains(&number) {
                 continue;

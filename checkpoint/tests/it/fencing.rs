@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use overspill_checkpoint::{
-    AckError, BlobError, Blobs, CheckpointError, Depth, Entry, Listed, MemoryBlobs, PieceKey, Put,
-    Vault, decode_entry,
+    AckError, BlobError, Blobs, CheckpointError, Depth, Entry, Kind, Listed, MemoryBlobs, PieceKey,
+    Put, Vault, decode_entry,
 };
 
 use super::faults::FaultyBlobs;
@@ -142,6 +142,22 @@ fn a_sleeper_whose_place_became_free_again_is_refused() {
     commit(&store, &mut generation, 600, since_ns, &[]).unwrap();
     generation.collect(0).unwrap();
     assert_eq!(store.get(&name(next)).unwrap(), None, "what it wrote");
+}
+
+/// Found by the model test: a damaged marker was deleted, and a sleeper's manifest came to lie in its place.
+#[test]
+fn the_place_of_a_damaged_marker_does_not_become_free() {
+    let memory = Arc::new(MemoryBlobs::new());
+    let store = Arc::clone(&memory) as Arc<dyn Blobs>;
+    let mut sleeper = vault(&store).begin_generation(0).unwrap();
+    vault(&store).begin_generation(0).unwrap();
+    memory.damage("log/00000000000000000002.manifest", b"x".to_vec());
+    let mut newer = vault(&store).begin_generation(0).unwrap();
+    commit(&store, &mut newer, 10, None, &[(KEY, b"x")]).unwrap();
+    assert_eq!(newer.collect(0).unwrap().n_entries, 0);
+    assert!(is_fenced(&commit(&store, &mut sleeper, 20, None, &[])));
+    let listings = vault(&store).list().unwrap();
+    assert!(matches!(listings[1].kind, Kind::Damaged { .. }));
 }
 
 #[test]

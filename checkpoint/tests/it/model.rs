@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use overspill_checkpoint::{
-    Blobs, CheckpointError, Depth, Generation, Kind, PieceKey, SegmentAck, SegmentWriter,
+    Blobs, CheckpointError, Depth, Entry, Generation, Kind, PieceKey, SegmentAck, SegmentWriter,
+    decode_entry,
 };
 use proptest::prelude::*;
 
@@ -258,10 +259,13 @@ impl Life {
             return;
         };
         let mut bytes = self.sound.get(name).unwrap().unwrap();
-        // Whoever deletes the last entry of the log lets a sleeper think that it is the last generation.
+        // Whoever deletes a marker by hand frees its place for a sleeper, and the last entry for all of them.
         let last = self.sound.list("log/").unwrap().pop();
+        let is_held = last.is_some_and(|last| last.name == *name)
+            || (name.starts_with("log/")
+                && !matches!(decode_entry(&bytes), Ok(Entry::Checkpoint(_))));
         let how = match how {
-            Harm::Delete if last.is_some_and(|last| last.name == *name) => Harm::Replace,
+            Harm::Delete if is_held => Harm::Replace,
             how => how,
         };
         match how {
