@@ -2,6 +2,7 @@
 
 mod archive;
 pub mod args;
+mod checkpoint;
 mod completion;
 mod config;
 mod explain;
@@ -84,6 +85,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Explain(args) => explain::run(&args, cli.output, cli.color),
         Command::Hubtest(args) => hubtest::run(&args, cli.output, cli.color),
         Command::Config(args) => config::run(&args, cli.output, cli.color),
+        Command::Checkpoint(args) => checkpoint::run(&args, cli.output, cli.color),
         Command::Version => {
             print(&format!("overspill {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Exit::Done)

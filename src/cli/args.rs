@@ -79,6 +79,12 @@ pub enum Command {
         overspill config show --effective"
     )]
     Config(ConfigArgs),
+    /// Look at the checkpoints of a live job.
+    #[command(
+        after_help = "Examples:\n  overspill checkpoint list /var/lib/overspill/checkpoints\n  \
+        overspill checkpoint verify s3://bucket/prefix"
+    )]
+    Checkpoint(CheckpointArgs),
     /// Print the version.
     #[command(after_help = "Example:\n  overspill version")]
     Version,
@@ -489,5 +495,47 @@ pub enum ConfigCommand {
         /// Only this key.
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
+    },
+}
+
+/// Flags of `checkpoint`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckpointArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CheckpointCommand,
+}
+
+/// What `checkpoint` does. Nothing of it changes anything.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CheckpointCommand {
+    /// List checkpoints and the beginnings of generations, oldest first.
+    #[command(
+        after_help = "Example:\n  overspill checkpoint list /var/lib/overspill/checkpoints -o json"
+    )]
+    List {
+        /// Directory, or address of an object store.
+        store: String,
+    },
+    /// Show what is in a checkpoint: where sources begin again, content, segments.
+    #[command(
+        after_help = "Example:\n  overspill checkpoint inspect /var/lib/overspill/checkpoints 57"
+    )]
+    Inspect {
+        /// Directory, or address of an object store.
+        store: String,
+        /// Which; default: the newest whose manifest and segments are there.
+        number: Option<u64>,
+    },
+    /// Read all of every checkpoint, or of one, and compare checksums. Exit code 1 if anything is
+    /// damaged.
+    #[command(
+        after_help = "Example:\n  overspill checkpoint verify /var/lib/overspill/checkpoints"
+    )]
+    Verify {
+        /// Directory, or address of an object store.
+        store: String,
+        /// Which; default: all.
+        number: Option<u64>,
     },
 }

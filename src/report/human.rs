@@ -289,7 +289,7 @@ fn text_moment(text: &str) -> String {
 }
 
 /// The text of a moment, to the second, in UTC.
-pub(super) fn moment(ns: i64) -> String {
+pub(crate) fn moment(ns: i64) -> String {
     let mut text = Vec::with_capacity(32);
     append_rfc3339(&Time::from_unix_ns(ns), &mut text);
     text_moment(&String::from_utf8_lossy(&text))

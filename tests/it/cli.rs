@@ -1,6 +1,7 @@
 //! The command as its users meet it: the built binary, what it prints and how it ends.
 
 mod archives;
+mod checkpoints;
 mod commands;
 mod content;
 mod input;

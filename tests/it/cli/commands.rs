@@ -4,13 +4,17 @@ use super::{Dir, request, run};
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 13] = [
         &["replay"],
         &["explain"],
         &["hubtest"],
         &["config"],
         &["config", "check"],
         &["config", "show"],
+        &["checkpoint"],
+        &["checkpoint", "list"],
+        &["checkpoint", "inspect"],
+        &["checkpoint", "verify"],
         &["version"],
         &["completion"],
         &["man"],
