@@ -41,6 +41,8 @@ pub(crate) struct Group {
     pub(crate) settled_bytes: u64,
     /// Bytes of pours above the watermark.
     pub(crate) ahead_bytes: u64,
+    /// Whether a settled state changed since [`super::Table::take_changed`] was asked.
+    pub(crate) is_changed: bool,
 }
 
 impl Group {

@@ -270,6 +270,7 @@ impl Table {
     fn counted(&mut self, pour: &Pour, event: EventId) -> Step {
         let n_bytes = self.events.len_of(event);
         let group = self.cells.group_mut(key_group(pour.key));
+        group.is_changed = true;
         group.settled_bytes += n_bytes;
         self.counters.kept_bytes += n_bytes;
         self.counters.kept_events += 1;
@@ -296,6 +297,8 @@ impl Table {
             .as_ref()
             .and_then(|bucket| self.rules.deadline(bucket));
         self.cells.put(id, state, &self.rules, &mut self.events);
+        let group = key_group(self.cells.key(id));
+        self.cells.group_mut(group).is_changed = true;
         if after.exists && !Wheel::has(&self.cells, id) {
             self.wheel.arm(&mut self.cells, id, keep_until_ns);
         }
@@ -304,7 +307,7 @@ impl Table {
             set_timer(&mut self.timers, key, deadline_before, deadline);
         }
         if before != after {
-            self.count_size(key_group(self.cells.key(id)), before, after);
+            self.count_size(group, before, after);
         }
     }
 

@@ -7,6 +7,10 @@
 //! A snapshot holds the states after all pours at or below the watermark and nothing of the pours
 //! above it: whoever restores reads those again. So it may be taken at any time between two
 //! advances, group by group, while later pours go on. Equal states give equal bytes.
+//!
+//! A group that did not change since an earlier watermark need not be written again: its bytes of then
+//! say what it is now, but for states that are over and would be forgotten. [`Table::take_changed`]
+//! tells which did, [`Table::stand_at`] lets groups of different age into one table.
 
 use super::Table;
 use super::cells::CellId;
@@ -36,7 +40,7 @@ pub enum SnapshotError {
         /// Where.
         at: usize,
     },
-    /// All groups of a table must stand at one watermark.
+    /// No group may be later than its table.
     #[error("snapshot as of {snapshot_ns} for a table at {table_ns}")]
     Watermark {
         /// The snapshot's watermark.
@@ -86,10 +90,27 @@ impl Table {
         Some(out)
     }
 
+    /// The key groups whose states changed since this was last asked, or since they were restored.
+    pub fn take_changed(&mut self) -> Vec<u16> {
+        (0..KEY_GROUPS)
+            .filter(|&group| std::mem::take(&mut self.cells.group_mut(group).is_changed))
+            .collect()
+    }
+
+    /// A new table stands at this watermark: its groups may come from snapshots of then or before, if
+    /// nothing changed in them in between. Does nothing to a table that stands somewhere.
+    pub fn stand_at(&mut self, watermark_ns: i64) {
+        if self.watermark_ns.is_none() {
+            self.watermark_ns = Some(watermark_ns);
+            self.forget(turn(watermark_ns.saturating_add(1)));
+        }
+    }
+
     /// Takes a key group from a snapshot. Answers which.
     ///
-    /// The table must be new, or restored to the same watermark, and must not have been given
-    /// pours. After this it stands at the snapshot's watermark: pours at or below that are late.
+    /// The table must not have been given pours, and must be new, or stand at the watermark of the
+    /// snapshot or, by [`Table::stand_at`], at a later one. A new table then stands at the
+    /// snapshot's watermark: pours at or below that are late.
     ///
     /// # Errors
     ///
@@ -111,7 +132,7 @@ impl Table {
         }
         let snapshot_ns = reader.i64()?;
         if let Some(table_ns) = self.watermark_ns
-            && table_ns != snapshot_ns
+            && table_ns < snapshot_ns
         {
             return Err(SnapshotError::Watermark {
                 snapshot_ns,
@@ -133,9 +154,10 @@ impl Table {
         if !reader.is_at_end() {
             return Err(reader.malformed("bytes after the end").into());
         }
-        self.watermark_ns = Some(snapshot_ns);
-        // Nothing is armed before the first group, and later groups find the wheel here already.
-        self.forget(turn(snapshot_ns.saturating_add(1)));
+        self.stand_at(snapshot_ns);
+        let at_turn = turn(self.watermark_ns.unwrap_or(snapshot_ns).saturating_add(1));
+        // What was forgotten between the snapshot and where the table stands must not come back.
+        restored.retain(|restored| turn(restored.state.keep_until_ns) >= at_turn);
         for Restored {
             key,
             mut state,
@@ -159,6 +181,7 @@ impl Table {
                 self.events.release(event);
             }
         }
+        self.cells.group_mut(group).is_changed = false;
         Ok(group)
     }
 }

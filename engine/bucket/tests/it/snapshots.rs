@@ -64,8 +64,67 @@ fn check_move(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<(), Te
     Ok(())
 }
 
+/// Goes on, after the last watermark, with what the groups that changed were at each watermark.
+fn check_increments(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<(), TestCaseError> {
+    let mut first = Fleet::new(&case.specs, case.config(modes[0]), sizes[0]);
+    let mut groups: Vec<Option<Vec<u8>>> = vec![None; usize::from(KEY_GROUPS)];
+    let mut last = None;
+    let mut n_written = 0;
+    case.feed(&mut first, |fleet, watermark| {
+        for table in &mut fleet.tables {
+            for group in table.take_changed() {
+                n_written += 1;
+                groups[usize::from(group)] = table.snapshot(group);
+            }
+        }
+        last = Some((watermark, fleet.changes.clone()));
+    });
+    let Some((watermark, before)) = last else {
+        return Ok(());
+    };
+    let mut second = Fleet::new(&case.specs, case.config(modes[1]), sizes[1]);
+    for table in &mut second.tables {
+        table.stand_at(watermark);
+    }
+    for (group, bytes) in (0..KEY_GROUPS).zip(&groups) {
+        if let Some(bytes) = bytes {
+            let target = &mut second.tables[group_owner(group, sizes[1])];
+            prop_assert_eq!(target.restore(bytes), Ok(group));
+        }
+    }
+    prop_assert!(
+        n_written <= case.pours.len() * 2,
+        "what did not change was written"
+    );
+    prop_assert!(
+        second
+            .tables
+            .iter_mut()
+            .all(|table| table.take_changed().is_empty())
+    );
+    second.changes = before;
+    second
+        .changes
+        .retain(|change| change.overflow.order.eff_ns <= watermark);
+    for pour in &case.pours {
+        second.pour(pour);
+    }
+    second.finish(case.end());
+    prop_assert_eq!(sum(&second.changes), case.expected());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn increments_make_up_the_whole(
+        case in prop_oneof![roomy(), crowded()],
+        modes in any::<[bool; 2]>(),
+        sizes in [1..5_usize, 1..5_usize],
+    ) {
+        check_increments(&case, modes, sizes)?;
+    }
 
     #[test]
     fn a_restored_fleet_of_any_size_goes_on_as_if_undisturbed(
@@ -145,10 +204,10 @@ fn what_does_not_fit_is_refused_with_its_reason() {
     check(&change(14, 1), "end of bytes at byte 18 of a snapshot");
 
     let mut other = Table::new(&specs, config);
-    other.advance(5, &mut TestJudge, &mut Vec::new());
+    other.stand_at(-5);
     let error = SnapshotError::Watermark {
         snapshot_ns: 0,
-        table_ns: 5,
+        table_ns: -5,
     };
     assert_eq!(other.restore(&bytes), Err(error));
 }
