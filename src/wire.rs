@@ -49,6 +49,7 @@ pub fn settings(now: Time) -> Settings {
         mode: Mode::Replay,
         gives_overflows: false,
         lateness_ns: 0,
+        idle_ns: 0,
         now,
         grace_ns: 0,
         buckets_max: BUCKETS_MAX,
@@ -115,6 +116,7 @@ impl Run {
             outputs: Some(sender),
             recorder: self.recorder,
             progress: self.progress,
+            live: None,
         };
         let job = std::thread::Builder::new()
             .name("job".into())
@@ -190,7 +192,7 @@ fn pump(
             .read
             .fetch_add(read.saturating_sub(counted), Ordering::Relaxed);
         counted = read;
-        if !batch.lines.is_empty() && !feeder.send(Feed::Lines(batch)) {
+        if !batch.lines.is_empty() && !feeder.send(Feed::Lines(batch.into())) {
             return Feed::End;
         }
         match step {

@@ -175,7 +175,7 @@ fn meter(args: &ReplayArgs, run: &Run, style: Style) -> Meter {
 fn replay(run: Run, children: &mut [Worker]) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let take = |output| {
-        if let Output::Alert { alert, diff } = output {
+        if let Output::Alert { alert, diff, .. } = output {
             if diff > 0 {
                 outcome.alerts.push(*alert);
             } else if let Some(at) = outcome
@@ -267,7 +267,7 @@ pub(super) fn labels(input: &InputArgs) -> Vec<(String, String)> {
 }
 
 /// Says what was refused, once, before the work begins.
-fn report_content(engine: &Engine, err: &Style) {
+pub(super) fn report_content(engine: &Engine, err: &Style) {
     for text in &engine.refused {
         tell(&format!("{text}\n"));
     }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use overspill_bucket::{
-    Change, KEY_GROUPS, Key, Order, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
+    Change, KEY_GROUPS, Key, Order, Pour, ScenarioId, SnapshotError, Spec, Stamp, Table,
+    TableConfig, group_owner,
 };
 
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
+use crate::checkpoint::Restored;
 use crate::clock::complete_ns;
 use crate::job::{Mode, Settings};
 use crate::judge::PlanJudge;
@@ -18,10 +20,13 @@ pub(crate) struct BucketWorker {
     table: Table,
     judge: PlanJudge,
     changes: Vec<Change>,
+    /// Key groups of a checkpoint that are still to be written, and their table.
+    unwritten: Vec<u16>,
+    stage: u8,
 }
 
 impl BucketWorker {
-    pub(crate) fn new(plan: &Arc<Plan>, settings: &Settings) -> Self {
+    pub(crate) fn new(plan: &Arc<Plan>, settings: &Settings, stage: u8) -> Self {
         let specs: Arc<[Spec]> = plan
             .rules
             .scenarios()
@@ -45,7 +50,42 @@ impl BucketWorker {
             table: Table::new(&specs, config),
             judge: PlanJudge::new(Arc::clone(plan)),
             changes: Vec::new(),
+            unwritten: Vec::new(),
+            stage,
         }
+    }
+
+    /// Takes the key groups of worker `index` of `peers` from a checkpoint.
+    pub(crate) fn restore(
+        &mut self,
+        restored: &Restored,
+        index: usize,
+        peers: usize,
+    ) -> Result<(), SnapshotError> {
+        self.table.stand_at(restored.upto_ns);
+        for group in (0..KEY_GROUPS).filter(|&group| group_owner(group, peers) == index) {
+            if let Some(bytes) = restored.take(self.stage, group) {
+                self.table.restore(&bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which table it is.
+    pub(crate) fn stage(&self) -> u8 {
+        self.stage
+    }
+
+    /// A checkpoint is to be written of where the table stands.
+    pub(crate) fn begin_writing(&mut self) {
+        self.unwritten = self.table.take_changed();
+    }
+
+    /// The state of the next key group of a checkpoint; `None` when all are written.
+    pub(crate) fn write_next(&mut self) -> Option<(u16, Vec<u8>)> {
+        let group = self.unwritten.pop()?;
+        let bytes = self.table.snapshot(group)?;
+        Some((group, bytes))
     }
 
     /// Pours a batch; what changed at once is in the result, to be drained.

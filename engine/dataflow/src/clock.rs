@@ -44,6 +44,24 @@ pub fn complete_ns(frontier: Option<u64>) -> i64 {
     frontier.map_or(i64::MAX, |tick| untick(tick).saturating_sub(1))
 }
 
+/// What a clock has seen, as a checkpoint holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockState {
+    /// Latest time of an event, in nanoseconds; `i64::MIN` before the first.
+    pub max_ns: i64,
+    /// Events since the watermark last moved by a tick.
+    pub n_in_tick: u32,
+}
+
+impl Default for ClockState {
+    fn default() -> Self {
+        Self {
+            max_ns: i64::MIN,
+            n_in_tick: 0,
+        }
+    }
+}
+
 /// Decides an event's effective time from its partition's own content only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionClock {
@@ -66,6 +84,33 @@ impl PartitionClock {
             n_in_tick: 0,
             n_clamped: 0,
             n_moved_on: 0,
+        }
+    }
+
+    /// A clock that goes on from a state.
+    #[must_use]
+    pub fn resumed(lateness_ns: i64, state: ClockState) -> Self {
+        Self {
+            max_ns: state.max_ns,
+            n_in_tick: state.n_in_tick,
+            ..Self::new(lateness_ns)
+        }
+    }
+
+    /// What it has seen.
+    #[must_use]
+    pub fn state(&self) -> ClockState {
+        ClockState {
+            max_ns: self.max_ns,
+            n_in_tick: self.n_in_tick,
+        }
+    }
+
+    /// Moves the watermark to this time, unless it is there already.
+    pub fn raise(&mut self, watermark_ns: i64) {
+        if self.watermark_ns() < watermark_ns {
+            self.max_ns = watermark_ns.saturating_add(self.lateness_ns);
+            self.n_in_tick = 0;
         }
     }
 

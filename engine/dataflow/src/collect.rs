@@ -30,6 +30,9 @@ pub enum Output {
     Alert {
         /// The alert.
         alert: Box<Alert>,
+        /// Effective time of the pour that made the bucket overflow, in nanoseconds: the alert is
+        /// final when this is.
+        eff_ns: i64,
         /// +1, or -1 when it is taken back.
         diff: i64,
     },
@@ -38,7 +41,7 @@ pub enum Output {
     Allowlisted(Box<Alert>),
     /// A change of the decision log.
     Entry(Entry),
-    /// Everything at or before this event time is final.
+    /// Everything at or before this event time is final, and was given.
     Final(i64),
 }
 
@@ -48,6 +51,7 @@ pub(crate) struct Collector {
     policy: Policy,
     mode: Mode,
     gives_overflows: bool,
+    gives_finals: bool,
     log: DecisionLog,
     cursor: Cursor,
     waiting: BTreeMap<(i64, u32, u64, u32, u8), Vec<AlertRecord>>,
@@ -65,6 +69,7 @@ impl Collector {
         settings: &Settings,
         outputs: Option<Sender<Output>>,
         progress: Arc<Progress>,
+        is_live: bool,
     ) -> Self {
         let log = DecisionLog::new(LogLimits::default(), 1);
         Self {
@@ -72,6 +77,7 @@ impl Collector {
             plan,
             mode: settings.mode,
             gives_overflows: settings.gives_overflows,
+            gives_finals: is_live || settings.mode == Mode::Speculative,
             cursor: log.head(),
             log,
             waiting: BTreeMap::new(),
@@ -109,14 +115,14 @@ impl Collector {
             self.log.advance(final_ns);
         }
         self.entries();
-        if self.mode == Mode::Speculative && final_ns > self.final_ns {
+        if self.gives_finals && final_ns > self.final_ns {
             self.final_ns = final_ns;
             self.give(Output::Final(final_ns));
         }
     }
 
     fn decide(&mut self, record: AlertRecord) {
-        let diff = record.diff;
+        let (diff, eff_ns) = (record.diff, record.order.0);
         let overflow = Arc::clone(&record.overflow);
         if self.gives_overflows {
             self.give(Output::Overflow(Box::new(record)));
@@ -142,6 +148,7 @@ impl Collector {
                     self.progress.alert(diff);
                     self.give(Output::Alert {
                         alert: Box::new(alert),
+                        eff_ns,
                         diff,
                     });
                 }

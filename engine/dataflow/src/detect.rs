@@ -12,11 +12,13 @@
 //! least watermark of its partitions. A worker that is no partition's home holds no capability.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use overspill_golike::time::Time;
 use overspill_parser::ParserState;
 use timely::container::NoopBuilder;
 use timely::dataflow::operators::Capability;
@@ -27,12 +29,13 @@ use timely::dataflow::{Scope, Stream};
 use timely::scheduling::Activator;
 
 use crate::batch::PourBatch;
+use crate::graph::Parts;
 use crate::home::Home;
 use crate::job::{Progress, Settings};
 use crate::line::LineWorker;
 use crate::plan::Plan;
 use crate::pool::{Part, Pool, Taken, Why};
-use crate::record::Recorder;
+use crate::restart::Restarts;
 use crate::stats::Stats;
 
 /// Time a worker parses before it lets other operators run.
@@ -63,8 +66,12 @@ struct Current {
 enum States {
     /// Caches, which decide nothing: one state for all lines of the worker.
     Shared(Box<ParserState>),
-    /// Stashes: one state for each lane, in the order of the pool.
-    ByLane(Vec<ParserState>),
+    /// Stashes: one state for each lane, by its number.
+    ByLane {
+        plan: Arc<Plan>,
+        now: Time,
+        states: BTreeMap<usize, ParserState>,
+    },
 }
 
 /// What the operator should do after a quantum.
@@ -80,26 +87,29 @@ enum Next {
 
 /// Builds the operator, and what wakes it. Its counters go to `stats` when the last partition of
 /// the process is finished.
-#[expect(clippy::too_many_arguments, reason = "called once, from the graph")]
 pub(crate) fn detect<'s>(
     scope: Scope<'s, u64>,
-    plan: &Arc<Plan>,
-    settings: &Settings,
-    pool: &Arc<Pool>,
-    recorder: Option<Arc<dyn Recorder>>,
+    parts: &Parts,
     probe: &ProbeHandle<u64>,
-    progress: &Arc<Progress>,
+    restarts: Option<Rc<RefCell<Restarts>>>,
     stats: &Rc<RefCell<Stats>>,
 ) -> (Stream<'s, u64, PourBatch>, Activator) {
+    let Parts {
+        plan,
+        settings,
+        pool,
+        ..
+    } = parts;
+    let recorder = parts.recorder.clone();
     let worker = pool.local(scope.worker().index());
     let mut detect = Detect {
         line_worker: LineWorker::new(Arc::clone(plan), settings.now, recorder, scope.peers()),
-        states: States::new(plan, settings, pool),
-        home: Home::new(pool, worker, settings.lateness_ns, probe),
+        states: States::new(plan, settings),
+        home: Home::new(pool, worker, settings, restarts, probe),
         pool: Arc::clone(pool),
         worker,
         current: None,
-        progress: Arc::clone(progress),
+        progress: Arc::clone(&parts.progress),
         stop: Arc::clone(&settings.stop),
     };
     let stats = Rc::clone(stats);
@@ -175,7 +185,7 @@ impl Detect {
         match (self.home.tick(), capability.as_mut()) {
             (Some(tick), Some(held)) => held.downgrade(&tick.max(*held.time())),
             (None, _) => *capability = None,
-            (Some(_), None) => unreachable!("an unfinished partition keeps its home's capability"),
+            (Some(_), None) => unreachable!("while partitions come, every worker has a capability"),
         }
         if let Some(least_ns) = self.home.least_watermark_ns() {
             self.progress.event_time(least_ns);
@@ -196,6 +206,11 @@ impl Detect {
                 .home
                 .settle(*held.time(), stats, |batch| give(held, batch));
             self.home.grant();
+            if self.home.take_finished() {
+                let line_worker = &mut self.line_worker;
+                self.states
+                    .drop_finished(&self.home, |state| line_worker.count_parser(state));
+            }
             // There may have been too much out for others to go on.
             if n_done > 0 {
                 self.pool.invite(self.worker);
@@ -213,7 +228,7 @@ impl Detect {
                 Current { taken, next: 0 }
             }
         };
-        let n_lines = current.taken.batch.lines.len();
+        let n_lines = current.taken.lines.batch.lines.len();
         let is_last = loop {
             self.lines(&mut current);
             let is_last = current.next == n_lines;
@@ -222,11 +237,17 @@ impl Detect {
             }
         };
         if is_last || self.line_worker.is_full() {
+            let Taken {
+                lane,
+                number,
+                lines,
+            } = &current.taken;
             self.pool.hand_home(Part {
-                lane: current.taken.lane,
-                number: current.taken.number,
+                lane: Arc::clone(lane),
+                number: *number,
                 parsed: self.line_worker.take(),
-                is_last,
+                context: Arc::clone(&lines.context),
+                end: is_last.then_some(lines.next_offset),
             });
         }
         if !is_last {
@@ -237,14 +258,19 @@ impl Detect {
 
     /// Parses the next lines of a batch.
     fn lines(&mut self, current: &mut Current) {
-        let Taken { lane, batch, .. } = &current.taken;
-        let partition = &self.pool.lanes()[*lane].partition;
-        let state = self.states.of(*lane);
+        let Taken { lane, lines, .. } = &current.taken;
+        let batch = &lines.batch;
+        let partition = &lane.partition;
+        let state = self.states.of(lane.number);
+        self.line_worker.arrived(lines.arrival_ns, state);
         let end = batch.lines.len().min(current.next + LINES_PER_LOOK);
         let before = self.line_worker.stats.bytes;
         let mut n_lines = 0;
-        for line in &batch.lines[current.next..end] {
-            let source = (partition.id, &partition.origin);
+        for (at, line) in (current.next..).zip(&batch.lines[current.next..end]) {
+            let origin = lines.origin(at).map_or(&partition.origin, |origin| origin);
+            let source = (partition.id, origin);
+            let bound_ns = lines.bounds_ns.get(at).copied().or(lines.bound_ns);
+            self.line_worker.bound(bound_ns);
             self.line_worker.line(source, state, batch, line);
             n_lines += 1;
             if self.line_worker.is_full() {
@@ -260,8 +286,8 @@ impl Detect {
     fn finish(&mut self, stats: &mut Stats) {
         match &self.states {
             States::Shared(state) => self.line_worker.count_parser(state),
-            States::ByLane(states) => {
-                for state in states {
+            States::ByLane { states, .. } => {
+                for state in states.values() {
                     self.line_worker.count_parser(state);
                 }
             }
@@ -272,19 +298,38 @@ impl Detect {
 }
 
 impl States {
-    fn new(plan: &Plan, settings: &Settings, pool: &Pool) -> Self {
-        let state = || ParserState::new(&plan.parsers, settings.now);
+    fn new(plan: &Arc<Plan>, settings: &Settings) -> Self {
         if plan.parsers.has_stash() {
-            Self::ByLane(pool.lanes().iter().map(|_| state()).collect())
+            Self::ByLane {
+                plan: Arc::clone(plan),
+                now: settings.now,
+                states: BTreeMap::new(),
+            }
         } else {
-            Self::Shared(Box::new(state()))
+            let state = ParserState::new(&plan.parsers, settings.now);
+            Self::Shared(Box::new(state))
+        }
+    }
+
+    /// Drops the states of lanes that are finished; `count` sees them first.
+    fn drop_finished(&mut self, home: &Home, mut count: impl FnMut(&ParserState)) {
+        if let Self::ByLane { states, .. } = self {
+            states.retain(|lane, state| {
+                let is_needed = home.has(*lane);
+                if !is_needed {
+                    count(state);
+                }
+                is_needed
+            });
         }
     }
 
     fn of(&mut self, lane: usize) -> &mut ParserState {
         match self {
             Self::Shared(state) => state,
-            Self::ByLane(states) => &mut states[lane],
+            Self::ByLane { plan, now, states } => states
+                .entry(lane)
+                .or_insert_with(|| ParserState::new(&plan.parsers, *now)),
         }
     }
 }

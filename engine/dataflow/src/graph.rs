@@ -12,139 +12,232 @@
 //! asks for that ([`Stats::reprocess_refused`]).
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::Sender;
-use overspill_bucket::Change;
+use overspill_bucket::{Change, SnapshotError};
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
-use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{DistributorPact, Exchange, Pipeline};
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::probe::Handle as ProbeHandle;
 use timely::dataflow::operators::{Concat, Probe};
+use timely::dataflow::{Scope, Stream};
+use timely::scheduling::Activator;
 use timely::worker::Worker;
 
 use crate::alerts::{AlertRecord, AlertWorker};
 use crate::batch::{PourBatch, PourDistributor};
 use crate::buckets::BucketWorker;
+use crate::checkpoint::{Announced, Checkpoints, Restored, STAGES};
+use crate::clock::tick;
 use crate::collect::{Collector, Output};
+use crate::control::{Control, control};
 use crate::detect::detect;
 use crate::job::{Progress, Settings};
 use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::record::Recorder;
 use crate::reprocess::Reprocessor;
+use crate::restart::Restarts;
 use crate::stats::Stats;
+use crate::writer::Writer;
 
 /// How long a worker may sleep when nothing is to be done; it looks then whether to stop.
 const PARK: std::time::Duration = std::time::Duration::from_millis(100);
 
 type Shared = Rc<RefCell<Stats>>;
 
+/// What all workers of a process share.
+pub(crate) struct Parts {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) settings: Settings,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) outputs: Option<Sender<Output>>,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) restored: Option<Restored>,
+    /// A worker broke: the others would wait for ever.
+    pub(crate) is_broken: AtomicBool,
+    /// Set from outside to leave everything as it is.
+    pub(crate) halt: Arc<AtomicBool>,
+}
+
 /// Builds the graph on a worker and runs it to its end, or until another worker broke.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "called once, with the parts of a job"
-)]
-pub(crate) fn run(
-    worker: &mut Worker,
-    plan: &Arc<Plan>,
-    settings: &Settings,
-    pool: &Arc<Pool>,
-    outputs: Option<Sender<Output>>,
-    recorder: Option<Arc<dyn Recorder>>,
-    progress: &Arc<Progress>,
-    is_broken: &AtomicBool,
-) -> Stats {
+pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
     let stats = Shared::default();
-    let probe = ProbeHandle::new();
     let end = ProbeHandle::new();
-    let wake = worker.dataflow_named::<u64, _, _>("overspill", |scope| {
-        let (pours, wake) = detect(
-            scope,
-            plan,
-            settings,
-            pool,
-            recorder.clone(),
-            &probe,
-            progress,
-            &stats,
-        );
-        let spilled = buckets(pours, "Buckets", plan, settings, &stats).probe_with(&probe);
-        let alerts = alerts(spilled, plan, settings, recorder.clone(), 0, &stats);
-        let again = reprocess(alerts.clone(), plan, settings, &stats);
-        let spilled = buckets(again, "BucketsOfOverflows", plan, settings, &stats);
-        let second = self::alerts(spilled, plan, settings, recorder.clone(), 1, &stats);
-        collect(
-            alerts.concat(second),
-            plan,
-            settings,
-            outputs,
-            progress,
-            &stats,
-            &end,
-        );
-        wake
+    // What pours have left the workers that parse, for worker 0 to say when checkpoints are made.
+    let poured = ProbeHandle::new();
+    let is_first = worker.index() == 0;
+    let tables = match tables(worker, parts) {
+        Ok(tables) => tables,
+        Err(error) => {
+            parts.is_broken.store(true, Ordering::Relaxed);
+            return Err(error.to_string());
+        }
+    };
+    let (wake, mut control) = worker.dataflow_named::<u64, _, _>("overspill", |scope| {
+        build(scope, parts, tables, &poured, &end, &stats)
     });
     let mut is_told = false;
     while !end.done() {
-        if is_broken.load(Ordering::Relaxed) {
+        if parts.is_broken.load(Ordering::Relaxed) || parts.halt.load(Ordering::Relaxed) {
             for dataflow in worker.installed_dataflows() {
                 worker.drop_dataflow(dataflow);
             }
             break;
         }
-        if settings.stop.load(Ordering::Relaxed) && !std::mem::replace(&mut is_told, true) {
+        if parts.settings.stop.load(Ordering::Relaxed) && !std::mem::replace(&mut is_told, true) {
             // There may be no reader left to wake the operator.
             wake.activate();
         }
+        if parts.checkpoints.is_some() && is_first {
+            control.advance(poured.with_frontier(|frontier| frontier.first().copied()));
+        }
         worker.step_or_park(Some(PARK));
     }
-    stats.take()
+    Ok(stats.take())
+}
+
+/// The tables of a worker, as a checkpoint left them.
+fn tables(worker: &Worker, parts: &Parts) -> Result<[BucketWorker; 2], SnapshotError> {
+    let (index, peers) = (worker.index(), worker.peers());
+    let mut tables = STAGES.map(|stage| BucketWorker::new(&parts.plan, &parts.settings, stage));
+    if let Some(restored) = &parts.restored {
+        for table in &mut tables {
+            table.restore(restored, index, peers)?;
+        }
+    }
+    Ok(tables)
+}
+
+fn build<'s>(
+    scope: Scope<'s, u64>,
+    parts: &Parts,
+    tables: [BucketWorker; 2],
+    poured: &ProbeHandle<u64>,
+    end: &ProbeHandle<u64>,
+    stats: &Shared,
+) -> (Activator, Control) {
+    let Parts { plan, settings, .. } = parts;
+    let [of_lines, of_overflows] = tables;
+    let restored = parts.restored.as_ref();
+    let begin = restored.map_or(0, |restored| tick(restored.upto_ns.saturating_add(1)));
+    let (announced, control) = control(scope, parts.checkpoints.clone(), begin);
+    let restarts = parts
+        .checkpoints
+        .is_some()
+        .then(|| Rc::new(RefCell::new(Restarts::default())));
+    let index = scope.worker().index();
+    let writer = |restarts: Option<Rc<RefCell<Restarts>>>| {
+        let checkpoints = parts.checkpoints.as_ref();
+        checkpoints.map(|given| Writer::new(given.pieces.clone(), index, restarts))
+    };
+    let probe = ProbeHandle::new();
+    let (pours, wake) = detect(scope, parts, &probe, restarts.clone(), stats);
+    let pours = pours.probe_with(poured);
+    let first = announced.clone();
+    let spilled = buckets(pours, first, "Buckets", of_lines, writer(restarts), stats);
+    let spilled = spilled.probe_with(&probe);
+    let recorder = || parts.recorder.clone();
+    let alerts = alerts(spilled, plan, settings, recorder(), 0, stats);
+    let again = reprocess(alerts.clone(), plan, settings, stats);
+    let name = "BucketsOfOverflows";
+    let spilled = buckets(again, announced, name, of_overflows, writer(None), stats);
+    let second = self::alerts(spilled, plan, settings, recorder(), 1, stats);
+    collect(alerts.concat(second), parts, stats, end);
+    (wake, control)
 }
 
 fn buckets<'s>(
     pours: Stream<'s, u64, PourBatch>,
+    announced: Stream<'s, u64, Vec<Announced>>,
     name: &str,
-    plan: &Arc<Plan>,
-    settings: &Settings,
+    mut buckets: BucketWorker,
+    mut writer: Option<Writer>,
     stats: &Shared,
 ) -> Stream<'s, u64, Vec<Change>> {
-    let mut buckets = BucketWorker::new(plan, settings);
     let stats = Rc::clone(stats);
     let pact = DistributorPact(PourDistributor::new);
-    pours.unary_frontier::<CapacityContainerBuilder<Vec<Change>>, _, _, _>(
+    let scope = pours.scope();
+    pours.binary_frontier::<_, CapacityContainerBuilder<Vec<Change>>, _, _, _, _>(
+        announced,
         pact,
+        Pipeline,
         name,
-        move |capability, _info| {
+        move |capability, info| {
             // Buckets whose time is up overflow without a pour, so a capability is always held; it
-            // stands where the input stands.
+            // stands where the inputs stand.
             let mut held = Some(capability);
-            move |(input, frontier), output| {
+            let again = scope.activator_for(info.address);
+            let mut due: VecDeque<Announced> = VecDeque::new();
+            move |(input, frontier), (announced, announced_frontier), output| {
                 input.for_each(|capability, batch: &mut PourBatch| {
                     let changes = buckets.pour(batch);
                     if !changes.is_empty() {
                         output.session(&capability).give_iterator(changes.drain(..));
                     }
                 });
+                announced
+                    .for_each(|_capability, new: &mut Vec<Announced>| due.extend(new.drain(..)));
                 let Some(capability) = &mut held else { return };
-                let time = frontier.frontier().first().copied();
-                let changes = buckets.advance(time);
-                if !changes.is_empty() {
-                    output.session(capability).give_iterator(changes.drain(..));
-                }
-                match time {
-                    Some(time) => capability.downgrade(&time),
-                    None => {
-                        buckets.count(&mut stats.borrow_mut());
-                        held = None;
+                // Nobody passes a checkpoint that may still be announced.
+                let time = least(
+                    frontier.frontier().first().copied(),
+                    announced_frontier.frontier().first().copied(),
+                );
+                loop {
+                    if let Some(writer) = &mut writer
+                        && !writer.write(&mut buckets)
+                    {
+                        again.activate();
+                        return;
                     }
+                    // Never past the next checkpoint before it has been begun.
+                    let next = due
+                        .front()
+                        .map(|next| next.at)
+                        .filter(|at| time.is_none_or(|time| *at <= time));
+                    let upto = next.or(time);
+                    let changes = buckets.advance(upto);
+                    if !changes.is_empty() {
+                        output
+                            .session(&*capability)
+                            .give_iterator(changes.drain(..));
+                    }
+                    if let Some(upto) = upto {
+                        capability.downgrade(&upto.max(*capability.time()));
+                    }
+                    match (next.and_then(|_| due.pop_front()), &mut writer) {
+                        (Some(next), Some(writer)) => writer.begin(next, &mut buckets),
+                        (Some(_), None) => {}
+                        (None, writer) => {
+                            if let Some(writer) = writer {
+                                writer.passed(upto);
+                            }
+                            break;
+                        }
+                    }
+                }
+                if time.is_none() {
+                    buckets.count(&mut stats.borrow_mut());
+                    held = None;
                 }
             }
         },
     )
+}
+
+/// The lesser of two frontiers; an empty one is no bound.
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 fn alerts<'s>(
@@ -219,17 +312,21 @@ fn reprocess<'s>(
 
 fn collect<'s>(
     alerts: Stream<'s, u64, Vec<AlertRecord>>,
-    plan: &Arc<Plan>,
-    settings: &Settings,
-    outputs: Option<Sender<Output>>,
-    progress: &Arc<Progress>,
+    parts: &Parts,
     stats: &Shared,
     end: &ProbeHandle<u64>,
 ) {
     let index = alerts.scope().worker().index();
     // Only worker 0 gives; the others must not keep the channel open.
-    let outputs = outputs.filter(|_| index == 0);
-    let mut collector = Collector::new(Arc::clone(plan), settings, outputs, Arc::clone(progress));
+    let outputs = parts.outputs.clone().filter(|_| index == 0);
+    let is_live = parts.checkpoints.is_some();
+    let mut collector = Collector::new(
+        Arc::clone(&parts.plan),
+        &parts.settings,
+        outputs,
+        Arc::clone(&parts.progress),
+        is_live,
+    );
     let stats = Rc::clone(stats);
     alerts
         .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(

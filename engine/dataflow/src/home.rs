@@ -12,15 +12,19 @@
 //! from its readers, whose channels fill up. The partition with the least watermark never waits, so
 //! the job goes on; what it can heap up within a tick is bounded by its clock.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::dataflow::operators::probe::Handle as ProbeHandle;
 
 use crate::batch::PourBatch;
-use crate::clock::{PartitionClock, TICK_NS, tick, untick};
+use crate::clock::{TICK_NS, complete_ns, tick, untick};
+use crate::job::Settings;
 use crate::line::Parsed;
 use crate::pool::{Lane, Part, Pool};
+use crate::restart::{Course, Mark, Restarts};
 use crate::stats::Stats;
 
 /// Event time a partition may be ahead of what is settled.
@@ -35,6 +39,17 @@ pub(crate) struct Home {
     pool: Arc<Pool>,
     worker: usize,
     desks: Vec<Desk>,
+    /// Some lanes were finished since somebody asked.
+    has_finished: bool,
+    /// Lanes that were looked at; those that came since have higher numbers.
+    n_seen: usize,
+    lateness_ns: i64,
+    /// How far an idle partition stays behind the clock.
+    idle_ns: i64,
+    /// For checkpoints, if there are any.
+    restarts: Option<Rc<RefCell<Restarts>>>,
+    /// For when there are none.
+    unkept: Restarts,
     outstanding: VecDeque<(u64, u64)>,
     n_outstanding: u64,
     probe: ProbeHandle<u64>,
@@ -42,50 +57,75 @@ pub(crate) struct Home {
 
 /// One partition.
 struct Desk {
-    /// Its place in the pool.
-    lane: usize,
-    clock: PartitionClock,
+    lane: Arc<Lane>,
+    course: Course,
     /// Number of the batch that is due.
     next: u64,
     parked: BTreeMap<u64, Parked>,
-    is_finished: bool,
 }
 
 /// The parts of a batch that are here.
 #[derive(Default)]
 struct Parked {
     parts: Vec<Parsed>,
-    is_whole: bool,
+    context: Arc<[u8]>,
+    /// Offset after the batch, if it is whole.
+    end: Option<u64>,
 }
 
 impl Home {
     pub(crate) fn new(
         pool: &Arc<Pool>,
         worker: usize,
-        lateness_ns: i64,
+        settings: &Settings,
+        restarts: Option<Rc<RefCell<Restarts>>>,
         probe: &ProbeHandle<u64>,
     ) -> Self {
-        let own = |(_, lane): &(usize, &Lane)| lane.home == worker;
-        let desk = |(lane, _): (usize, &Lane)| Desk {
-            lane,
-            clock: PartitionClock::new(lateness_ns),
-            next: 0,
-            parked: BTreeMap::new(),
-            is_finished: false,
-        };
         Self {
-            desks: pool
-                .lanes()
-                .iter()
-                .enumerate()
-                .filter(own)
-                .map(desk)
-                .collect(),
+            desks: Vec::new(),
+            has_finished: false,
+            n_seen: 0,
             pool: Arc::clone(pool),
             worker,
+            lateness_ns: settings.lateness_ns,
+            idle_ns: settings.idle_ns,
+            restarts,
+            unkept: Restarts::default(),
             outstanding: VecDeque::new(),
             n_outstanding: 0,
             probe: probe.clone(),
+        }
+    }
+
+    /// Takes over the partitions that came since; this worker has promised nothing before `held`.
+    fn adopt(&mut self, held: u64) {
+        self.pool.adopt();
+        if self.pool.n_lanes() == self.n_seen {
+            return;
+        }
+        let lanes = self.pool.lanes();
+        for (number, lane) in lanes.range(self.n_seen..) {
+            self.n_seen = number + 1;
+            if lane.home != self.worker {
+                continue;
+            }
+            let held_ns = (held > 0).then(|| complete_ns(Some(held)));
+            let promised_ns = held_ns.max(self.pool.restored_ns());
+            let mut restarts = self.restarts.as_ref().map(|kept| kept.borrow_mut());
+            let course = Course::new(
+                lane.partition.id,
+                &lane.partition.start,
+                self.lateness_ns,
+                promised_ns,
+                restarts.as_deref_mut(),
+            );
+            lane.set_watermark(course.watermark_ns());
+            self.desks.push(Desk {
+                lane: Arc::clone(lane),
+                course,
+                next: 0,
+                parked: BTreeMap::new(),
+            });
         }
     }
 
@@ -98,14 +138,23 @@ impl Home {
         mut give: impl FnMut(&mut PourBatch),
     ) -> usize {
         let mut n_done = 0;
-        for part in self.pool.come_home(self.worker) {
-            let Some(at) = self.desks.iter().position(|desk| desk.lane == part.lane) else {
+        let parts = self.pool.come_home(self.worker);
+        // Whoever parsed may have known the lane first.
+        self.adopt(held);
+        for part in parts {
+            let number = part.lane.number;
+            let Some(at) = self
+                .desks
+                .iter()
+                .position(|desk| desk.lane.number == number)
+            else {
                 unreachable!("a part comes to the home of its lane")
             };
             if self.park(at, part) {
-                n_done += self.send(at, held, &mut give);
+                n_done += self.send(at, held, stats, &mut give);
             }
         }
+        self.see_idle();
         self.see_ends(stats);
         n_done
     }
@@ -115,27 +164,34 @@ impl Home {
         let desk = &mut self.desks[at];
         let parked = desk.parked.entry(part.number).or_default();
         parked.parts.push(part.parsed);
-        parked.is_whole |= part.is_last;
+        parked.context = part.context;
+        parked.end = parked.end.or(part.end);
         part.number == desk.next
     }
 
     /// Sends the parts of the batches that are due; answers how many batches that finished.
-    fn send(&mut self, at: usize, held: u64, give: &mut impl FnMut(&mut PourBatch)) -> usize {
+    fn send(
+        &mut self,
+        at: usize,
+        held: u64,
+        stats: &mut Stats,
+        give: &mut impl FnMut(&mut PourBatch),
+    ) -> usize {
         let mut n_done = 0;
         let desk = &mut self.desks[at];
-        let lane = &self.pool.lanes()[desk.lane];
+        let mut kept = self.restarts.as_ref().map(|kept| kept.borrow_mut());
+        let restarts = kept.as_deref_mut().unwrap_or(&mut self.unkept);
         while let Some(mut entry) = desk.parked.first_entry()
             && *entry.key() == desk.next
         {
             let parts = std::mem::take(&mut entry.get_mut().parts);
-            let is_whole = entry.get().is_whole;
-            if is_whole {
-                entry.remove();
-                desk.next += 1;
-            }
+            let context = Arc::clone(&entry.get().context);
+            let end = entry.get().end;
             for parsed in parts {
                 let n_bytes = parsed.n_bytes();
-                for mut batch in parsed.stamp(&mut desk.clock) {
+                let (batches, n_counted) = parsed.stamp(&mut desk.course, &context, restarts);
+                stats.read_again += n_counted;
+                for mut batch in batches {
                     let n_pours = batch.len() as u64;
                     self.outstanding.push_back((held, n_pours));
                     self.n_outstanding += n_pours;
@@ -143,44 +199,84 @@ impl Home {
                 }
                 self.pool.unpark(n_bytes);
             }
-            if !is_whole {
+            let Some(offset) = end else {
                 break;
-            }
-            lane.set_watermark(desk.clock.watermark_ns());
-            self.pool.settled(lane);
+            };
+            entry.remove();
+            desk.next += 1;
+            desk.course.came_home(Mark { offset, context });
+            desk.lane.set_watermark(desk.course.watermark_ns());
+            self.pool.settled(&desk.lane);
             n_done += 1;
         }
         n_done
     }
 
+    /// Moves the watermarks of partitions that have nothing, by the clock of their sources.
+    fn see_idle(&mut self) {
+        if !self.pool.is_live() {
+            return;
+        }
+        let mut kept = self.restarts.as_ref().map(|kept| kept.borrow_mut());
+        let restarts = kept.as_deref_mut().unwrap_or(&mut self.unkept);
+        for desk in &mut self.desks {
+            if let Some(word) = desk.lane.caught_up(desk.next) {
+                let upto_ns = word.as_of_ns.saturating_sub(self.idle_ns);
+                // Lines that were taken since may be on their way here.
+                if desk.next == desk.lane.n_taken() {
+                    desk.course.raise(upto_ns, Some(word.next), restarts);
+                }
+            }
+            let excluded_ns = desk.lane.partition.excluded_ns();
+            if excluded_ns > desk.course.watermark_ns() && desk.next == desk.lane.n_taken() {
+                desk.course.raise(excluded_ns, None, restarts);
+            }
+            desk.lane.set_least_watermark(desk.course.watermark_ns());
+        }
+    }
+
     /// Finishes the lanes of which everything came home.
     fn see_ends(&mut self, stats: &mut Stats) {
-        for desk in self.desks.iter_mut().filter(|desk| !desk.is_finished) {
-            let lane = &self.pool.lanes()[desk.lane];
-            if lane.has_ended() && desk.next == lane.n_taken() {
-                desk.is_finished = true;
-                stats.clamped += desk.clock.n_clamped;
-                stats.moved_on += desk.clock.n_moved_on;
-                stats.read_errors.extend(lane.error());
-                self.pool.finished();
+        let mut kept = self.restarts.as_ref().map(|kept| kept.borrow_mut());
+        let restarts = kept.as_deref_mut().unwrap_or(&mut self.unkept);
+        let (pool, has_finished) = (&self.pool, &mut self.has_finished);
+        self.desks.retain(|desk| {
+            let is_finished = desk.lane.has_ended() && desk.next == desk.lane.n_taken();
+            if is_finished {
+                stats.clamped += desk.course.clock.n_clamped;
+                stats.moved_on += desk.course.clock.n_moved_on;
+                stats.read_errors.extend(desk.lane.error());
+                desk.course.end(restarts);
+                pool.finished(&desk.lane);
+                *has_finished = true;
             }
-        }
+            !is_finished
+        });
+    }
+
+    /// Whether lanes were finished since this was last asked.
+    pub(crate) fn take_finished(&mut self) -> bool {
+        std::mem::take(&mut self.has_finished)
+    }
+
+    /// Whether a lane is at home here and not finished.
+    pub(crate) fn has(&self, lane: usize) -> bool {
+        self.desks.iter().any(|desk| desk.lane.number == lane)
     }
 
     /// Takes nothing more: the job is to end.
     pub(crate) fn close(&self) {
-        for desk in self.desks.iter().filter(|desk| !desk.is_finished) {
-            self.pool.lanes()[desk.lane].close();
-        }
+        self.desks.iter().for_each(|desk| desk.lane.close());
     }
 
-    /// Below all effective times still to come; `None` when all lanes are finished.
+    /// Below all effective times still to come; `None` when there will be none.
     pub(crate) fn least_watermark_ns(&self) -> Option<i64> {
-        self.desks
-            .iter()
-            .filter(|desk| !desk.is_finished)
-            .map(|desk| desk.clock.watermark_ns())
-            .min()
+        let own = self.desks.iter().map(|desk| desk.course.watermark_ns());
+        let least_ns = own.min().or_else(|| {
+            let idle_ns = self.pool.idle_ns()?;
+            Some(idle_ns.unwrap_or(i64::MIN))
+        })?;
+        Some(least_ns.max(self.pool.restored_ns().unwrap_or(i64::MIN)))
     }
 
     /// Says up to where these lanes may run.
@@ -215,7 +311,7 @@ impl Home {
         untick(settled).saturating_add(ahead_ns)
     }
 
-    /// The tick up to which everything was sent.
+    /// The tick up to which everything was sent; `None` when nothing will be any more.
     pub(crate) fn tick(&self) -> Option<u64> {
         self.least_watermark_ns().map(tick)
     }

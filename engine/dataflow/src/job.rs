@@ -9,9 +9,11 @@ use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
+use crate::checkpoint::{Checkpoints, Restored};
 use crate::collect::Output;
 use crate::feed::Partition;
-use crate::graph;
+use crate::graph::{self, Parts};
+use crate::intake::Intake;
 use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::record::Recorder;
@@ -60,6 +62,9 @@ pub struct Settings {
     pub lateness_ns: i64,
     /// What the year of a date without one, and a date that cannot be read, are taken from.
     pub now: Time,
+    /// How far the watermark of a partition that has nothing stays behind its source's clock, in
+    /// nanoseconds.
+    pub idle_ns: i64,
     /// Grace of the second expiry rule (`docs/adr/0007`); `i64::MAX` switches that rule off.
     pub grace_ns: i64,
     /// Whether [`Output::Overflow`] is given, whose events cost as much again as the alerts.
@@ -144,6 +149,18 @@ impl Progress {
     }
 }
 
+/// What a job that does not end has besides.
+pub struct Live {
+    /// Where partitions come from while it runs.
+    pub intake: Arc<Intake>,
+    /// Where its checkpoints go, if it makes any.
+    pub checkpoints: Option<Checkpoints>,
+    /// What it begins with, if there is a checkpoint.
+    pub restored: Option<Restored>,
+    /// Set from outside to leave the job where it stands: nothing is settled any more, as after a crash.
+    pub halt: Arc<AtomicBool>,
+}
+
 /// A job, ready to run.
 pub struct Job {
     /// What runs.
@@ -161,6 +178,8 @@ pub struct Job {
     pub recorder: Option<Arc<dyn Recorder>>,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// For a job that does not end by itself.
+    pub live: Option<Live>,
 }
 
 /// Why a job did not come to its end.
@@ -172,6 +191,9 @@ pub enum JobError {
     /// A worker died.
     #[error("a worker died: {0}")]
     Worker(String),
+    /// What a checkpoint holds cannot be taken.
+    #[error("restore the checkpoint: {0}")]
+    Restore(String),
 }
 
 impl Job {
@@ -190,29 +212,40 @@ impl Job {
         let (builders, guard) = allocate(self.layout)?;
         let is_shared = !self.plan.parsers.has_stash();
         let n_unshared = if is_shared { 0 } else { self.partitions.len() };
-        let pool = Arc::new(Pool::new(self.partitions, n_workers, is_shared));
-        let (plan, settings) = (self.plan, self.settings);
-        let counters = Arc::clone(&plan.services.counters);
-        let (outputs, recorder, progress) = (self.outputs, self.recorder, self.progress);
+        let (intake, checkpoints, restored, halt) = match self.live {
+            Some(live) => (
+                Some(live.intake),
+                live.checkpoints,
+                live.restored,
+                live.halt,
+            ),
+            None => (None, None, None, Arc::default()),
+        };
+        let restored_ns = restored.as_ref().map(|restored| restored.upto_ns);
+        let pool = Pool::new(self.partitions, n_workers, is_shared, intake, restored_ns);
+        let counters = Arc::clone(&self.plan.services.counters);
+        let parts = Parts {
+            plan: self.plan,
+            settings: self.settings,
+            pool: Arc::new(pool),
+            outputs: self.outputs,
+            recorder: self.recorder,
+            progress: self.progress,
+            checkpoints,
+            restored,
+            is_broken: AtomicBool::new(false),
+            halt,
+        };
         let config = timely::WorkerConfig::default();
-        let is_broken = Arc::new(AtomicBool::new(false));
         let guards = timely::execute::execute_from(builders, guard, config, move |worker| {
-            let _watch = DeathWatch(&is_broken);
-            graph::run(
-                worker,
-                &plan,
-                &settings,
-                &pool,
-                outputs.clone(),
-                recorder.clone(),
-                &progress,
-                &is_broken,
-            )
+            let _watch = DeathWatch(&parts.is_broken);
+            graph::run(worker, &parts)
         })
         .map_err(JobError::Start)?;
         let mut stats = Stats::default();
         for result in guards.join() {
-            stats.add(&result.map_err(JobError::Worker)?);
+            let ended = result.map_err(JobError::Worker)?;
+            stats.add(&ended.map_err(JobError::Restore)?);
         }
         stats.count_unshared(n_unshared as u64);
         // All workers of the process share these.

@@ -14,14 +14,18 @@
 extern crate self as overspill_dataflow;
 
 pub mod batch;
+pub mod checkpoint;
 pub mod clock;
 pub mod feed;
+pub mod intake;
 pub mod outgoing;
 pub mod record;
+pub mod restart;
 
 mod alerts;
 mod buckets;
 mod collect;
+mod control;
 mod detect;
 mod evidence;
 mod graph;
@@ -35,10 +39,11 @@ mod reprocess;
 mod socket;
 mod stats;
 mod wakes;
+mod writer;
 
 pub use alerts::AlertRecord;
 pub use collect::Output;
-pub use job::{Job, JobError, Layout, Mode, Progress, Settings};
+pub use job::{Job, JobError, Layout, Live, Mode, Progress, Settings};
 pub use plan::Plan;
 pub use socket::Socket;
 pub use stats::{Stats, UnparsedSample};

@@ -12,10 +12,10 @@ use overspill_matcher::{Hit, MatchState, Outside};
 use overspill_parser::{Outcome, ParserState, parse};
 
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
-use crate::clock::PartitionClock;
 use crate::outgoing::Outgoing;
 use crate::plan::{Keeps, Plan};
 use crate::record::Recorder;
+use crate::restart::{Course, Restarts};
 use crate::stats::Stats;
 
 /// Bytes of pours that are handed on before their batch of lines is done: what a core's cache still
@@ -39,6 +39,9 @@ pub(crate) struct LineWorker {
     recorder: Option<Arc<dyn Recorder>>,
     scenario_pours: Vec<u64>,
     moments: Vec<Option<i64>>,
+    offsets: Vec<u64>,
+    /// Event time that the line at hand cannot be later than.
+    bound_ns: Option<i64>,
     outgoing: Outgoing,
     n_bytes: usize,
     pub(crate) stats: Stats,
@@ -49,32 +52,44 @@ pub(crate) struct LineWorker {
 pub(crate) struct Parsed {
     /// The times of the lines that the partition's clock is to see, in order.
     moments: Vec<Option<i64>>,
+    /// The offsets of these lines.
+    offsets: Vec<u64>,
     /// Their pours, by owner. The effective time of a record is the number of its moment.
     batches: Vec<PourBatch>,
 }
 
 impl Parsed {
-    /// Asks the clock for the effective times; what comes out may be sent.
-    pub(crate) fn stamp(mut self, clock: &mut PartitionClock) -> Vec<PourBatch> {
-        let times: Vec<i64> = self
-            .moments
-            .iter()
-            .map(|time_ns| clock.effective_ns(*time_ns))
-            .collect();
-        for head in self.batches.iter_mut().flat_map(|batch| &mut batch.heads) {
-            let moment = usize::try_from(head.eff_ns).ok();
-            let Some(eff_ns) = moment.and_then(|moment| times.get(moment)) else {
-                unreachable!("a record is of a moment of its part")
-            };
-            head.eff_ns = *eff_ns;
+    /// Asks the partition's course for the effective times; what comes out may be sent. Answers also
+    /// how many lines a checkpoint had already.
+    pub(crate) fn stamp(
+        mut self,
+        course: &mut Course,
+        context: &Arc<[u8]>,
+        restarts: &mut Restarts,
+    ) -> (Vec<PourBatch>, u64) {
+        let times = course.times(&self.moments, &self.offsets, context, restarts);
+        let n_counted = times.iter().filter(|time| time.is_none()).count() as u64;
+        for batch in &mut self.batches {
+            batch.heads.retain_mut(|head| {
+                let moment = usize::try_from(head.eff_ns).ok();
+                let Some(eff_ns) = moment.and_then(|moment| times.get(moment)) else {
+                    unreachable!("a record is of a moment of its part")
+                };
+                head.eff_ns = eff_ns.unwrap_or(i64::MIN);
+                eff_ns.is_some()
+            });
         }
-        self.batches
+        if n_counted > 0 {
+            self.batches.retain(|batch| !batch.is_empty());
+        }
+        (self.batches, n_counted)
     }
 
     /// Bytes of all of it.
     pub(crate) fn n_bytes(&self) -> u64 {
         let pours: usize = self.batches.iter().map(PourBatch::n_bytes).sum();
-        (pours + size_of_val(self.moments.as_slice())) as u64
+        let moments = size_of_val(self.moments.as_slice());
+        (pours + moments + size_of_val(self.offsets.as_slice())) as u64
     }
 }
 
@@ -88,6 +103,8 @@ impl LineWorker {
     ) -> Self {
         Self {
             moments: Vec::new(),
+            offsets: Vec::new(),
+            bound_ns: None,
             outgoing: Outgoing::new(peers),
             n_bytes: 0,
             keeps: Keeps::of(&plan.rules, &plan.schema),
@@ -112,11 +129,25 @@ impl LineWorker {
     /// What the lines since the last call gave.
     pub(crate) fn take(&mut self) -> Parsed {
         self.n_bytes = 0;
-        let next = Vec::with_capacity(self.moments.len());
+        let n = self.moments.len();
         Parsed {
-            moments: std::mem::replace(&mut self.moments, next),
+            moments: std::mem::replace(&mut self.moments, Vec::with_capacity(n)),
+            offsets: std::mem::replace(&mut self.offsets, Vec::with_capacity(n)),
             batches: self.outgoing.take(),
         }
+    }
+
+    /// The lines that follow were read at this time, in nanoseconds; `None` for a replay.
+    pub(crate) fn arrived(&mut self, arrival_ns: Option<i64>, state: &mut ParserState) {
+        if let Some(arrival_ns) = arrival_ns {
+            self.now = Time::from_unix_ns(arrival_ns);
+            state.set_now(self.now);
+        }
+    }
+
+    /// The line that follows cannot be later than this event time.
+    pub(crate) fn bound(&mut self, bound_ns: Option<i64>) {
+        self.bound_ns = bound_ns;
     }
 
     /// Parses one line; what it gives is kept for [`LineWorker::take`].
@@ -145,16 +176,26 @@ impl LineWorker {
             Outcome::Processed if !self.event.whitelisted => {
                 self.stats.parsed += 1;
                 self.stats.without_time += u64::from(time.is_none());
-                self.moments.push(time.map(|time| time.unix_ns()));
+                self.moment(time);
                 self.pour(state, time);
             }
             outcome => {
                 if time.is_some() {
-                    self.moments.push(time.map(|time| time.unix_ns()));
+                    self.moment(time);
                 }
                 self.count(&outcome);
             }
         }
+    }
+
+    /// Notes the time of the line at hand for the clock of its partition.
+    fn moment(&mut self, time: Option<Time>) {
+        let time_ns = time.map(|time| time.unix_ns());
+        let bound_ns = self.bound_ns.unwrap_or(i64::MAX);
+        self.stats.from_the_future += u64::from(time_ns.is_some_and(|time_ns| time_ns > bound_ns));
+        self.moments
+            .push(time_ns.map(|time_ns| time_ns.min(bound_ns)));
+        self.offsets.push(self.event.position.offset);
     }
 
     fn parse(&mut self, state: &mut ParserState) -> Outcome {

@@ -7,13 +7,14 @@
 //! Which worker parses a batch decides nothing (`docs/adr/0009-batches-any-worker-parses.md`).
 //! What does have an order is in [`crate::home`].
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use overspill_event::LineBatch;
-
-use crate::feed::{Feed, Partition};
+use crate::feed::{Feed, Lines, Partition};
+use crate::intake::Intake;
 use crate::line::Parsed;
+use crate::restart::Mark;
 use crate::wakes::Wakes;
 
 /// Batches out or parked for each worker; half as many of one lane. So much can be done while the
@@ -25,7 +26,15 @@ const PARKED_BYTES_MAX: u64 = 64 << 20;
 /// The partitions of a process, and who works on them.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    lanes: Vec<Lane>,
+    /// By number, which is not used twice.
+    lanes: RwLock<BTreeMap<usize, Arc<Lane>>>,
+    /// Lanes there have been.
+    n_lanes: AtomicUsize,
+    is_shared: bool,
+    /// Where further partitions come from.
+    intake: Option<Arc<Intake>>,
+    /// Everything up to here is in the checkpoint that the job begins with.
+    restored_ns: Option<i64>,
     seats: Vec<Seat>,
     wakes: Arc<Wakes>,
     /// Batches that were taken and not yet settled by their homes.
@@ -48,6 +57,8 @@ struct Seat {
 /// A partition.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    /// Its place among the lanes.
+    pub(crate) number: usize,
     pub(crate) partition: Partition,
     /// The worker that orders and sends its pours.
     pub(crate) home: usize,
@@ -62,25 +73,40 @@ pub(crate) struct Lane {
     /// The clock's watermark, and the event time that its last batch moved it by.
     watermark_ns: AtomicI64,
     span_ns: AtomicI64,
+    /// What the reader said last of having given everything.
+    caught_up: Mutex<Option<CaughtUp>>,
+}
+
+/// A reader has given everything.
+#[derive(Debug)]
+pub(crate) struct CaughtUp {
+    /// Batches it had given.
+    pub(crate) n_taken: u64,
+    /// When that was.
+    pub(crate) as_of_ns: i64,
+    /// Where reading goes on.
+    pub(crate) next: Mark,
 }
 
 /// Some pours of a batch, on their way home.
 #[derive(Debug)]
 pub(crate) struct Part {
-    pub(crate) lane: usize,
+    pub(crate) lane: Arc<Lane>,
     /// Number of the batch in its lane.
     pub(crate) number: u64,
     pub(crate) parsed: Parsed,
-    /// Nothing else of the batch follows.
-    pub(crate) is_last: bool,
+    /// What the source has to know to begin at a line of the batch.
+    pub(crate) context: Arc<[u8]>,
+    /// Offset after the batch, if nothing else of it follows.
+    pub(crate) end: Option<u64>,
 }
 
 /// A batch that was taken.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    pub(crate) lane: usize,
+    pub(crate) lane: Arc<Lane>,
     pub(crate) number: u64,
-    pub(crate) batch: LineBatch,
+    pub(crate) lines: Lines,
 }
 
 /// Why nothing was taken.
@@ -97,35 +123,99 @@ pub(crate) enum Why {
 impl Pool {
     /// A pool of so many workers, at least one. `is_shared` says whether any worker may parse any
     /// partition.
-    pub(crate) fn new(partitions: Vec<Partition>, n_workers: usize, is_shared: bool) -> Self {
+    pub(crate) fn new(
+        partitions: Vec<Partition>,
+        n_workers: usize,
+        is_shared: bool,
+        intake: Option<Arc<Intake>>,
+        restored_ns: Option<i64>,
+    ) -> Self {
         let n_workers = n_workers.max(1);
-        let wakes = Arc::new(Wakes::new(n_workers));
-        let lanes: Vec<Lane> = partitions
-            .into_iter()
-            .map(|partition| {
-                // The number of all workers is a multiple of those of one process, so this is the
-                // worker that `Job::worker_of` names.
-                let home = usize::try_from(partition.id).unwrap_or(0) % n_workers;
-                partition.belongs_to(&wakes, home);
-                Lane::new(partition, home, is_shared)
-            })
-            .collect();
         let seat = || Seat {
             inbox: Mutex::default(),
             horizon_ns: AtomicI64::new(i64::MAX),
         };
-        Self {
+        let pool = Self {
+            lanes: RwLock::default(),
+            n_lanes: AtomicUsize::new(0),
+            is_shared,
+            intake,
+            restored_ns,
             seats: (0..n_workers).map(|_| seat()).collect(),
-            n_open: AtomicUsize::new(lanes.len()),
-            lanes,
-            wakes,
+            n_open: AtomicUsize::new(0),
+            wakes: Arc::new(Wakes::new(n_workers)),
             n_out: AtomicUsize::new(0),
             parked_bytes: AtomicU64::new(0),
+        };
+        if let Some(intake) = &pool.intake {
+            intake.belongs_to(&pool.wakes);
+        }
+        pool.add(partitions);
+        pool
+    }
+
+    /// Takes partitions over.
+    fn add(&self, partitions: Vec<Partition>) {
+        if partitions.is_empty() {
+            return;
+        }
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        for partition in partitions {
+            // The number of all workers is a multiple of those of one process, so this is the
+            // worker that `Job::worker_of` names.
+            let home = usize::try_from(partition.id).unwrap_or(0) % self.seats.len();
+            partition.belongs_to(&self.wakes, home);
+            let number = self.n_lanes.fetch_add(1, Ordering::SeqCst);
+            self.n_open.fetch_add(1, Ordering::SeqCst);
+            let lane = Lane::new(number, partition, home, self.is_shared);
+            lanes.insert(number, Arc::new(lane));
         }
     }
 
-    pub(crate) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    /// Takes over the partitions that came since.
+    pub(crate) fn adopt(&self) {
+        if let Some(intake) = &self.intake {
+            let partitions = intake.take();
+            if !partitions.is_empty() {
+                self.add(partitions);
+                self.wakes.wake_all();
+            }
+        }
+    }
+
+    /// Whether partitions may come while the job runs.
+    pub(crate) fn is_live(&self) -> bool {
+        self.intake.is_some()
+    }
+
+    /// The lanes that are not finished, by number.
+    pub(crate) fn lanes(&self) -> RwLockReadGuard<'_, BTreeMap<usize, Arc<Lane>>> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many lanes there have been.
+    pub(crate) fn n_lanes(&self) -> usize {
+        self.n_lanes.load(Ordering::SeqCst)
+    }
+
+    /// Everything up to here is in the checkpoint that the job begins with.
+    pub(crate) fn restored_ns(&self) -> Option<i64> {
+        self.restored_ns
+    }
+
+    /// Whether partitions may still come; what a worker without any promises then, or `None` while it
+    /// must promise nothing.
+    pub(crate) fn idle_ns(&self) -> Option<Option<i64>> {
+        let intake = self.intake.as_ref().filter(|intake| intake.is_open())?;
+        if !intake.is_gate_open() {
+            return Some(None);
+        }
+        let watermarks = self.lanes();
+        let least = watermarks
+            .values()
+            .map(|lane| lane.watermark_ns.load(Ordering::SeqCst))
+            .min();
+        Some(Some(least.unwrap_or(intake.idle_ns())))
     }
 
     /// A worker's number within its process, given that among all.
@@ -140,25 +230,23 @@ impl Pool {
     /// Whether a lane is not finished yet.
     pub(crate) fn is_open(&self) -> bool {
         self.n_open.load(Ordering::SeqCst) > 0
+            || self.intake.as_ref().is_some_and(|intake| intake.is_open())
     }
 
     /// Takes the batch that is to be parsed next: of the lane with the least projected watermark.
     pub(crate) fn take(&self, worker: usize) -> Result<Taken, Why> {
         loop {
-            let at = self.pick(worker)?;
-            let Some(lane) = self.lanes.get(at) else {
-                return Err(Why::Empty);
-            };
+            let lane = self.pick(worker)?;
             // Between the look and the lock somebody else may have been faster: look again.
-            if let Some((number, batch)) = lane.take() {
+            if let Some((number, lines)) = lane.take() {
                 self.n_out.fetch_add(1, Ordering::SeqCst);
                 return Ok(Taken {
-                    lane: at,
+                    lane,
                     number,
-                    batch,
+                    lines,
                 });
             }
-            if lane.has_ended() {
+            if lane.has_word() {
                 self.wakes.wake(lane.home);
             }
         }
@@ -171,13 +259,14 @@ impl Pool {
         }
     }
 
-    fn pick(&self, worker: usize) -> Result<usize, Why> {
+    fn pick(&self, worker: usize) -> Result<Arc<Lane>, Why> {
         let is_full = self.n_out.load(Ordering::SeqCst) >= self.seats.len() * OUT_PER_WORKER
             || self.parked_bytes.load(Ordering::SeqCst) >= PARKED_BYTES_MAX;
         let lane_max = (self.seats.len() * OUT_PER_WORKER).div_ceil(2);
         let mut why = Why::Empty;
         let mut best = None;
-        for (at, lane) in self.lanes.iter().enumerate() {
+        let lanes = self.lanes();
+        for (at, lane) in lanes.iter() {
             if !lane.has_more() || !(lane.is_shared || lane.home == worker) {
                 continue;
             }
@@ -192,12 +281,12 @@ impl Pool {
                 continue;
             }
             let is_foreign = lane.home != worker;
-            let rank = (lane.projected_ns(watermark_ns, n_out), is_foreign, at);
-            if best.is_none_or(|least| rank < least) {
-                best = Some(rank);
+            let rank = (lane.projected_ns(watermark_ns, n_out), is_foreign, *at);
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, lane));
             }
         }
-        best.map(|(_, _, at)| at).ok_or(why)
+        best.map(|(_, lane)| Arc::clone(lane)).ok_or(why)
     }
 
     fn horizon_ns(&self, worker: usize) -> i64 {
@@ -216,10 +305,8 @@ impl Pool {
     /// Hands a part to the home of its lane.
     pub(crate) fn hand_home(&self, part: Part) {
         let bytes = part.parsed.n_bytes();
-        let Some(lane) = self.lanes.get(part.lane) else {
-            unreachable!("a part is of a lane that was taken from")
-        };
-        let Some(seat) = self.seats.get(lane.home) else {
+        let home = part.lane.home;
+        let Some(seat) = self.seats.get(home) else {
             unreachable!("a home is one of the workers")
         };
         self.parked_bytes.fetch_add(bytes, Ordering::SeqCst);
@@ -227,7 +314,7 @@ impl Pool {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(part);
-        self.wakes.wake(lane.home);
+        self.wakes.wake(home);
     }
 
     /// What others parsed of the lanes at home at a worker.
@@ -249,7 +336,10 @@ impl Pool {
     }
 
     /// A lane is finished: whoever waits for more looks whether it was the last.
-    pub(crate) fn finished(&self) {
+    pub(crate) fn finished(&self, lane: &Lane) {
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        lanes.remove(&lane.number);
+        drop(lanes);
         if self.n_open.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.wakes.wake_all();
         }
@@ -264,8 +354,9 @@ impl Why {
 }
 
 impl Lane {
-    fn new(partition: Partition, home: usize, is_shared: bool) -> Self {
+    fn new(number: usize, partition: Partition, home: usize, is_shared: bool) -> Self {
         Self {
+            number,
             partition,
             home,
             is_shared,
@@ -275,11 +366,12 @@ impl Lane {
             n_out: AtomicUsize::new(0),
             watermark_ns: AtomicI64::new(i64::MIN),
             span_ns: AtomicI64::new(0),
+            caught_up: Mutex::default(),
         }
     }
 
     /// The next batch and its number; `None` when there is none now, or no more.
-    fn take(&self) -> Option<(u64, LineBatch)> {
+    fn take(&self) -> Option<(u64, Lines)> {
         let mut intake = self.intake.lock().unwrap_or_else(PoisonError::into_inner);
         if self.has_ended() {
             return None;
@@ -288,6 +380,15 @@ impl Lane {
             Feed::Lines(batch) => {
                 self.n_out.fetch_add(1, Ordering::SeqCst);
                 Some((self.n_taken.fetch_add(1, Ordering::SeqCst), batch))
+            }
+            Feed::CaughtUp { as_of_ns, next } => {
+                let caught_up = CaughtUp {
+                    n_taken: self.n_taken(),
+                    as_of_ns,
+                    next,
+                };
+                *self.word() = Some(caught_up);
+                None
             }
             Feed::End => {
                 self.is_ended.store(true, Ordering::SeqCst);
@@ -313,6 +414,22 @@ impl Lane {
         intake.take()
     }
 
+    fn word(&self) -> std::sync::MutexGuard<'_, Option<CaughtUp>> {
+        self.caught_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the reader said something that its home has to see.
+    fn has_word(&self) -> bool {
+        self.has_ended() || self.word().is_some()
+    }
+
+    /// That the reader had given everything, once so many batches came home.
+    pub(crate) fn caught_up(&self, n_home: u64) -> Option<CaughtUp> {
+        self.word().take_if(|word| word.n_taken <= n_home)
+    }
+
     /// Whether nothing will be taken any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.is_ended.load(Ordering::SeqCst)
@@ -330,6 +447,11 @@ impl Lane {
             let span_ns = watermark_ns.saturating_sub(before_ns);
             self.span_ns.store(span_ns, Ordering::SeqCst);
         }
+    }
+
+    /// Shows where the lane's clock stands, without a batch.
+    pub(crate) fn set_least_watermark(&self, watermark_ns: i64) {
+        self.watermark_ns.fetch_max(watermark_ns, Ordering::SeqCst);
     }
 
     fn has_more(&self) -> bool {

@@ -44,6 +44,12 @@ pub struct Stats {
     pub truncated: u64,
     /// Events older than their partition's watermark.
     pub clamped: u64,
+    /// Events later than they can be by what their transport says.
+    #[serde(default)]
+    pub from_the_future: u64,
+    /// Lines that were read again after a restart and that the checkpoint had.
+    #[serde(default)]
+    pub read_again: u64,
     /// How often a watermark moved on because too many lines came at one of its ticks.
     pub moved_on: u64,
     /// Events abandoned because a filter raised an error.
@@ -108,6 +114,8 @@ impl Stats {
         self.without_time += other.without_time;
         self.truncated += other.truncated;
         self.clamped += other.clamped;
+        self.from_the_future += other.from_the_future;
+        self.read_again += other.read_again;
         self.moved_on += other.moved_on;
         self.filter_errors += other.filter_errors;
         self.pours += other.pours;

@@ -12,10 +12,11 @@ use proptest::prelude::*;
 
 use super::BucketWorker;
 use crate::batch::{PourBatch, PourHead};
-use crate::clock::{PartitionClock, complete_ns, tick};
+use crate::clock::{complete_ns, tick};
 use crate::job::{Mode, Settings};
 use crate::line::LineWorker;
 use crate::plan::Plan;
+use crate::restart::{Course, Restarts, Start};
 
 #[path = "../../tests/it/content.rs"]
 #[expect(dead_code, reason = "plans of other lines are for whole jobs")]
@@ -28,6 +29,7 @@ fn settings(mode: Mode) -> Settings {
     Settings {
         mode,
         lateness_ns: 0,
+        idle_ns: 0,
         now: Time::ZERO,
         grace_ns: 0,
         gives_overflows: false,
@@ -43,7 +45,7 @@ fn pours(plan: &Arc<Plan>, partitions: &[Vec<String>]) -> PourBatch {
     let mut out = PourBatch::default();
     for (lines, partition) in partitions.iter().zip(0..) {
         let mut state = ParserState::new(&plan.parsers, Time::ZERO);
-        let mut clock = PartitionClock::new(0);
+        let mut course = Course::new(partition, &Start::default(), 0, None, None);
         let mut batch = LineBatch::default();
         for (line, offset) in lines.iter().zip(0..) {
             batch.push(line.as_bytes(), offset, false);
@@ -52,7 +54,11 @@ fn pours(plan: &Arc<Plan>, partitions: &[Vec<String>]) -> PourBatch {
             let source = (partition, &Origin::default());
             worker.line(source, &mut state, &batch, line);
         }
-        for stamped in worker.take().stamp(&mut clock) {
+        let mut unkept = Restarts::default();
+        let (batches, _) = worker
+            .take()
+            .stamp(&mut course, &Arc::from([]), &mut unkept);
+        for stamped in batches {
             for head in stamped.heads() {
                 let (start, len) = out.add_payload(stamped.payload(head));
                 out.push(PourHead {
@@ -76,7 +82,9 @@ impl Fleet {
     fn new(plan: &Arc<Plan>, mode: Mode, n: usize) -> Self {
         let settings = settings(mode);
         Self {
-            workers: (0..n).map(|_| BucketWorker::new(plan, &settings)).collect(),
+            workers: (0..n)
+                .map(|_| BucketWorker::new(plan, &settings, 0))
+                .collect(),
             changes: Vec::new(),
         }
     }

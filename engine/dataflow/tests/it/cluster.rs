@@ -103,6 +103,7 @@ fn run_twice(plan: &Arc<Plan>, lines: &[Vec<String>], mode: Mode) -> Given {
             outputs,
             recorder: None,
             progress: Arc::clone(&progress),
+            live: None,
         };
         job.run().unwrap()
     };
@@ -118,7 +119,7 @@ fn run_twice(plan: &Arc<Plan>, lines: &[Vec<String>], mode: Mode) -> Given {
             .spawn_scoped(scope, || {
                 for (feeder, lines) in feeders.iter().zip(lines) {
                     for (n, chunk) in lines.chunks(7).enumerate() {
-                        assert!(feeder.send(Feed::Lines(batch(chunk, n * 7))));
+                        assert!(feeder.send(Feed::Lines(batch(chunk, n * 7).into())));
                     }
                     feeder.send(Feed::End);
                 }

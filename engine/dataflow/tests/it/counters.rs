@@ -105,7 +105,7 @@ fn a_partition_that_failed_is_told_and_what_came_before_counts() {
 
     let (feeders, partitions) = crate::jobs::partition_pairs(2);
     let lines = [line(0, "c 192.0.2.1 y")];
-    assert!(feeders[0].send(Feed::Lines(crate::jobs::batch(&lines, 0))));
+    assert!(feeders[0].send(Feed::Lines(crate::jobs::batch(&lines, 0).into())));
     assert!(feeders[0].send(Feed::Failed("disk on fire".to_owned())));
     // The other reader dies without a word.
     drop(feeders);
@@ -117,6 +117,7 @@ fn a_partition_that_failed_is_told_and_what_came_before_counts() {
         outputs: None,
         recorder: None,
         progress: Progress::default().into(),
+        live: None,
     };
     let mut stats = job.run().unwrap();
     stats.read_errors.sort();

@@ -46,13 +46,14 @@ fn a_job_told_to_stop_ends_though_its_reader_says_nothing() {
         outputs: None,
         recorder: None,
         progress: Arc::clone(&progress),
+        live: None,
     };
     let stats = scope(|scope| {
         let job = Builder::new()
             .name("job".into())
             .spawn_scoped(scope, || job.run())
             .unwrap();
-        assert!(feeders[0].send(Feed::Lines(batch(&lines(100), 0))));
+        assert!(feeders[0].send(Feed::Lines(batch(&lines(100), 0).into())));
         while progress.lines() < 100 {
             std::thread::yield_now();
         }
@@ -62,7 +63,7 @@ fn a_job_told_to_stop_ends_though_its_reader_says_nothing() {
     assert_eq!(stats.parsed, 100);
     // Readers learn that nobody listens any more.
     assert!(!feeders[0].send(Feed::End));
-    assert!(!feeders[1].send(Feed::Lines(batch(&lines(1), 0))));
+    assert!(!feeders[1].send(Feed::Lines(batch(&lines(1), 0).into())));
 }
 
 #[test]
@@ -77,13 +78,14 @@ fn a_reader_that_dies_while_the_job_waits_for_it_is_told_of() {
         outputs: None,
         recorder: None,
         progress: Arc::clone(&progress),
+        live: None,
     };
     let stats = scope(|scope| {
         let job = Builder::new()
             .name("job".into())
             .spawn_scoped(scope, || job.run())
             .unwrap();
-        assert!(feeders[0].send(Feed::Lines(batch(&lines(10), 0))));
+        assert!(feeders[0].send(Feed::Lines(batch(&lines(10), 0).into())));
         while progress.lines() < 10 {
             std::thread::yield_now();
         }
@@ -105,6 +107,7 @@ fn a_partition_far_ahead_waits_for_the_one_that_lags() {
         outputs: None,
         recorder: None,
         progress: Arc::clone(&progress),
+        live: None,
     };
     // Far more than 100,000 pours, and those of the batches that may be out besides, over far more
     // than 10 s.
@@ -115,13 +118,13 @@ fn a_partition_far_ahead_waits_for_the_one_that_lags() {
             .name("job".into())
             .spawn_scoped(scope, || job.run())
             .unwrap();
-        assert!(feeders[0].send(Feed::Lines(batch(&lagging, 0))));
+        assert!(feeders[0].send(Feed::Lines(batch(&lagging, 0).into())));
         let feeder = &feeders[1];
         Builder::new()
             .name("feeder".into())
             .spawn_scoped(scope, || {
                 for (n, chunk) in ahead.chunks(100).enumerate() {
-                    assert!(feeder.send(Feed::Lines(batch(chunk, n * 100))));
+                    assert!(feeder.send(Feed::Lines(batch(chunk, n * 100).into())));
                 }
                 feeder.send(Feed::End);
             })
@@ -141,7 +144,7 @@ fn a_partition_far_ahead_waits_for_the_one_that_lags() {
 #[test]
 fn a_job_whose_outputs_nobody_takes_runs_on_and_counts() {
     let (feeders, partitions) = partition_pairs(1);
-    assert!(feeders[0].send(Feed::Lines(batch(&lines(100), 0))));
+    assert!(feeders[0].send(Feed::Lines(batch(&lines(100), 0).into())));
     assert!(feeders[0].send(Feed::End));
     let (sender, receiver) = crossbeam_channel::bounded(1);
     drop(receiver);
@@ -154,6 +157,7 @@ fn a_job_whose_outputs_nobody_takes_runs_on_and_counts() {
         outputs: Some(sender),
         recorder: None,
         progress: Arc::clone(&progress),
+        live: None,
     };
     let stats = job.run().unwrap();
     assert_eq!(stats.lines, 100);
@@ -197,7 +201,7 @@ impl Recorder for Breaks {
 fn a_worker_that_breaks_ends_the_job_with_an_error() {
     let (feeders, partitions) = partition_pairs(3);
     for feeder in &feeders {
-        assert!(feeder.send(Feed::Lines(batch(&lines(20), 0))));
+        assert!(feeder.send(Feed::Lines(batch(&lines(20), 0).into())));
     }
     let job = Job {
         plan: plan(SCENARIOS),
@@ -207,6 +211,7 @@ fn a_worker_that_breaks_ends_the_job_with_an_error() {
         outputs: None,
         recorder: Some(Arc::new(Breaks(10))),
         progress: Arc::new(Progress::default()),
+        live: None,
     };
     // The other readers have not come to their ends: the job must not wait for them.
     let error = job.run().unwrap_err();

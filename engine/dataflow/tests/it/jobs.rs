@@ -56,6 +56,7 @@ impl How {
         Settings {
             mode: self.mode,
             lateness_ns: self.lateness_ns,
+            idle_ns: 0,
             now: Time::from_unix_ns(1_735_725_600_000_000_000),
             grace_ns: self.grace_ns,
             gives_overflows: true,
@@ -85,7 +86,7 @@ impl Given {
                     let diff = std::mem::replace(&mut record.diff, 0);
                     (format!("{record:?}"), diff)
                 }
-                Output::Alert { alert, diff } => (format!("{alert:?}"), *diff),
+                Output::Alert { alert, diff, .. } => (format!("{alert:?}"), *diff),
                 Output::Allowlisted(_) | Output::Entry(_) | Output::Final(_) => continue,
             };
             *sums.entry(text).or_default() += diff;
@@ -98,7 +99,7 @@ impl Given {
     pub(crate) fn by_scenario(&self) -> BTreeMap<&str, i64> {
         let mut sums = BTreeMap::new();
         for output in &self.outputs {
-            if let Output::Alert { alert, diff } = output {
+            if let Output::Alert { alert, diff, .. } = output {
                 *sums.entry(alert.scenario.as_str()).or_default() += diff;
             }
         }
@@ -149,7 +150,7 @@ fn feed(partitions: &[Vec<String>], script: &[Arrival], feeders: Vec<Feeder>, pr
             sent[at] = to;
             n_sent += (to - from) as u64;
             let lines = batch(&partitions[at][from..to], from);
-            assert!(feeders[at].send(Feed::Lines(lines)));
+            assert!(feeders[at].send(Feed::Lines(lines.into())));
         }
         n_sent
     };
@@ -194,6 +195,7 @@ pub(crate) fn run_watched(
         outputs: Some(sender),
         recorder,
         progress: Arc::clone(&progress),
+        live: None,
     };
     scope(|scope| {
         let job = Builder::new()

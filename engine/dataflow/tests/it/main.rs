@@ -11,6 +11,7 @@ mod counters;
 mod ending;
 mod jobs;
 mod lines;
+mod live;
 mod reprocess;
 mod shared;
 mod speculative;

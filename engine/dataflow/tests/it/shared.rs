@@ -239,6 +239,7 @@ fn a_job_told_to_stop_gives_what_a_shorter_input_gives() {
         outputs: Some(sender),
         recorder: Some(Arc::new(watch)),
         progress: Arc::clone(&progress),
+        live: None,
     };
     let given = scope(|scope| {
         let job = Builder::new()
@@ -250,7 +251,7 @@ fn a_job_told_to_stop_gives_what_a_shorter_input_gives() {
             .name("feeder".into())
             .spawn_scoped(scope, move || {
                 for (n, chunk) in lines.chunks(BATCH).enumerate() {
-                    if !feeders[0].send(Feed::Lines(batch(chunk, n * BATCH))) {
+                    if !feeders[0].send(Feed::Lines(batch(chunk, n * BATCH).into())) {
                         return;
                     }
                 }
@@ -287,6 +288,7 @@ fn a_reader_that_fails_in_the_middle_gives_what_came_before() {
         outputs: Some(sender),
         recorder: Some(Arc::new(Watch::with_delays(2))),
         progress: Arc::clone(&progress),
+        live: None,
     };
     let given = scope(|scope| {
         let job = Builder::new()
@@ -298,7 +300,7 @@ fn a_reader_that_fails_in_the_middle_gives_what_came_before() {
             .name("feeder".into())
             .spawn_scoped(scope, move || {
                 for (n, chunk) in lines.chunks(BATCH).enumerate() {
-                    assert!(feeders[0].send(Feed::Lines(batch(chunk, n * BATCH))));
+                    assert!(feeders[0].send(Feed::Lines(batch(chunk, n * BATCH).into())));
                 }
                 assert!(feeders[0].send(Feed::Failed("torn".to_owned())));
             })
@@ -321,7 +323,7 @@ fn a_reader_that_fails_in_the_middle_gives_what_came_before() {
 fn a_worker_that_breaks_in_a_shared_partition_ends_the_job() {
     let (feeders, partitions) = partition_pairs(1);
     for (n, chunk) in mixed(80, 0).chunks(BATCH).enumerate() {
-        assert!(feeders[0].send(Feed::Lines(batch(chunk, n * BATCH))));
+        assert!(feeders[0].send(Feed::Lines(batch(chunk, n * BATCH).into())));
     }
     let watch = Watch::new(|_, position| assert!(position.offset != 33, "broken on purpose"));
     let job = Job {
@@ -332,6 +334,7 @@ fn a_worker_that_breaks_in_a_shared_partition_ends_the_job() {
         outputs: None,
         recorder: Some(Arc::new(watch)),
         progress: Arc::default(),
+        live: None,
     };
     // The reader has not come to its end, and the batch will not come home.
     let error = job.run().unwrap_err();

@@ -113,7 +113,10 @@ fn every_scenario_of_the_tests_alerts_and_changes_its_mind() {
     }
     let mut taken_back = std::collections::BTreeSet::new();
     for output in &live.outputs {
-        if let Output::Alert { alert, diff: -1 } = output {
+        if let Output::Alert {
+            alert, diff: -1, ..
+        } = output
+        {
             taken_back.insert(alert.scenario.as_str());
         }
     }

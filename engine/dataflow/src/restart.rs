@@ -1,0 +1,367 @@
+//! Where a partition is taken up again after a checkpoint, and what of it is counted already.
+//!
+//! A checkpoint holds the state as of an event time W. Of the lines of a partition some have an
+//! effective time at or below W and are in it, the others are not. Two places in the partition tell
+//! them apart, however the watermark moved, by lines or by the clock of an idle source:
+//!
+//! ```text
+//!            r: first line later than W        m: the watermark passed W here
+//!  ----------|---------------------------------|----------------------> offset
+//!   counted  |  counted if its time is <= W    |  not counted
+//! ```
+//!
+//! Before `m` the watermark is below W, so a line that it clamps stays at or below W, and the line's own
+//! time decides; from `m` on, everything is clamped above W. So a restart reads from `r`, leaves out
+//! what is below `m` with a time at or below W, and needs no list of lines. Checkpoints are made at
+//! multiples of [`GRID_NS`], so only lines that pass one of those are noted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::clock::{ClockState, PartitionClock};
+
+/// Checkpoints are made just before multiples of this event time.
+pub const GRID_NS: i64 = 1_000_000_000;
+
+/// A place in a partition that its source can begin at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Offset of the first line to be read.
+    pub offset: u64,
+    /// What the source has to know besides.
+    pub context: Arc<[u8]>,
+}
+
+/// How a partition begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Where its source begins.
+    pub mark: Mark,
+    /// What a checkpoint says of it.
+    pub resumed: Option<Resumed>,
+}
+
+/// What is known of a partition that was read before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resumed {
+    /// The checkpoint's event time W.
+    pub upto_ns: i64,
+    /// Lines below this offset whose time is at or below W are counted.
+    pub counted_below: u64,
+    /// The clock before the first line that is read again.
+    pub clock: ClockState,
+}
+
+/// What a checkpoint holds of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestartPoint {
+    /// Number of the partition.
+    pub partition: u32,
+    /// Where reading begins again.
+    pub mark: Mark,
+    /// See [`Resumed::counted_below`].
+    pub counted_below: u64,
+    /// See [`Resumed::clock`].
+    pub clock: ClockState,
+    /// The partition ended, and all of it is counted: only what its source wants remembered is left.
+    pub is_ended: bool,
+}
+
+/// A line that is later than all before it, and passes a multiple of the grid.
+#[derive(Debug, Clone)]
+struct Later {
+    time_ns: i64,
+    mark: Mark,
+    clock: ClockState,
+}
+
+/// The watermark passed a multiple of the grid.
+#[derive(Debug, Clone)]
+struct Passed {
+    watermark_ns: i64,
+    /// Everything from this offset on is later.
+    below: u64,
+    /// Where reading may begin if no line is later yet.
+    mark: Mark,
+    clock: ClockState,
+}
+
+/// The places of one partition that future checkpoints may need.
+#[derive(Debug, Clone)]
+struct Log {
+    max_ns: i64,
+    later: VecDeque<Later>,
+    passed: VecDeque<Passed>,
+    has_ended: bool,
+}
+
+impl Log {
+    fn as_of(&self, partition: u32, upto_ns: i64) -> RestartPoint {
+        let passed = self
+            .passed
+            .iter()
+            .find(|passed| passed.watermark_ns >= upto_ns)
+            .or(self.passed.back());
+        let later = self.later.iter().find(|later| later.time_ns > upto_ns);
+        let below = passed.map_or(0, |passed| passed.below);
+        let of_passed = passed.map(|passed| (&passed.mark, passed.clock));
+        let of_later = later
+            .filter(|later| later.mark.offset < below)
+            .map(|later| (&later.mark, later.clock));
+        let (mark, clock) = of_later.or(of_passed).map_or_else(
+            || (Mark::default(), ClockState::default()),
+            |(mark, clock)| (mark.clone(), clock),
+        );
+        RestartPoint {
+            partition,
+            mark,
+            counted_below: below,
+            clock,
+            is_ended: self.has_ended && later.is_none(),
+        }
+    }
+
+    /// Forgets what only checkpoints before this time would need.
+    fn release(&mut self, upto_ns: i64) {
+        while self
+            .later
+            .front()
+            .is_some_and(|later| later.time_ns <= upto_ns)
+        {
+            self.later.pop_front();
+        }
+        while self.passed.len() > 1 && self.passed[0].watermark_ns < upto_ns {
+            self.passed.pop_front();
+        }
+    }
+}
+
+/// The logs of the partitions at home at a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Restarts {
+    logs: BTreeMap<u32, Log>,
+    released_ns: Option<i64>,
+}
+
+impl Restarts {
+    /// What a checkpoint as of `upto_ns` holds; partitions that ended are told for the last time.
+    pub(crate) fn as_of(&mut self, upto_ns: i64) -> Vec<RestartPoint> {
+        let points: Vec<RestartPoint> = self
+            .logs
+            .iter()
+            .map(|(partition, log)| log.as_of(*partition, upto_ns))
+            .collect();
+        for point in points.iter().filter(|point| point.is_ended) {
+            self.logs.remove(&point.partition);
+        }
+        points
+    }
+
+    /// No checkpoint before this time will be made any more.
+    pub(crate) fn release(&mut self, upto_ns: i64) {
+        let before = self.released_ns.replace(upto_ns);
+        if before.is_none_or(|before| grid(before) < grid(upto_ns)) {
+            self.logs.values_mut().for_each(|log| log.release(upto_ns));
+        }
+    }
+
+    fn end(&mut self, partition: u32) {
+        if let Some(log) = self.logs.get_mut(&partition) {
+            log.has_ended = true;
+        }
+    }
+}
+
+/// The way of one partition through event time: its clock, and what of it is counted.
+#[derive(Debug)]
+pub(crate) struct Course {
+    partition: u32,
+    pub(crate) clock: PartitionClock,
+    /// Everything to come counts as of after this.
+    floor_ns: i64,
+    /// What a checkpoint has, until the place is reached where it has nothing more.
+    counted: Option<(i64, u64)>,
+    /// Where reading goes on after what came home.
+    after: Mark,
+    keeps_log: bool,
+}
+
+impl Course {
+    /// A partition that begins so, at a worker that has promised nothing at or below `promised_ns`.
+    pub(crate) fn new(
+        partition: u32,
+        start: &Start,
+        lateness_ns: i64,
+        promised_ns: Option<i64>,
+        log: Option<&mut Restarts>,
+    ) -> Self {
+        let mut clock = match start.resumed {
+            Some(resumed) => PartitionClock::resumed(lateness_ns, resumed.clock),
+            None => PartitionClock::new(lateness_ns),
+        };
+        let upto_ns = start.resumed.map(|resumed| resumed.upto_ns);
+        let floor_ns = promised_ns.max(upto_ns).unwrap_or(i64::MIN);
+        // What was read before is clamped as it was then; the others have no past.
+        if start.resumed.is_none() && floor_ns != i64::MIN {
+            clock.raise(floor_ns);
+        }
+        let keeps_log = log.is_some();
+        if let Some(restarts) = log {
+            let below = start
+                .resumed
+                .map_or(start.mark.offset, |resumed| resumed.counted_below);
+            let passed = Passed {
+                watermark_ns: floor_ns,
+                below,
+                mark: start.mark.clone(),
+                clock: clock.state(),
+            };
+            let log = Log {
+                max_ns: upto_ns.unwrap_or(i64::MIN),
+                later: VecDeque::new(),
+                passed: VecDeque::from([passed]),
+                has_ended: false,
+            };
+            restarts.logs.insert(partition, log);
+        }
+        Self {
+            partition,
+            clock,
+            floor_ns,
+            counted: start
+                .resumed
+                .map(|resumed| (resumed.upto_ns, resumed.counted_below)),
+            after: start.mark.clone(),
+            keeps_log,
+        }
+    }
+
+    /// All events to come count as of after this.
+    pub(crate) fn watermark_ns(&self) -> i64 {
+        self.clock.watermark_ns().max(self.floor_ns)
+    }
+
+    /// The effective times of lines in order; `None` for one that a checkpoint has.
+    pub(crate) fn times(
+        &mut self,
+        moments: &[Option<i64>],
+        offsets: &[u64],
+        context: &Arc<[u8]>,
+        restarts: &mut Restarts,
+    ) -> Vec<Option<i64>> {
+        let mut log = match self.keeps_log {
+            true => restarts.logs.get_mut(&self.partition),
+            false => None,
+        };
+        let lines = moments.iter().zip(offsets);
+        lines
+            .map(|(time_ns, offset)| {
+                let is_counted = self.is_counted(*time_ns, *offset);
+                let before = self.clock.state();
+                let watermark_ns = self.watermark_ns();
+                let eff_ns = self
+                    .clock
+                    .effective_ns(*time_ns)
+                    .max(self.floor_ns.saturating_add(1));
+                if let Some(log) = &mut log {
+                    let mark = || Mark {
+                        offset: *offset,
+                        context: Arc::clone(context),
+                    };
+                    if let Some(time_ns) = *time_ns
+                        && time_ns > log.max_ns
+                    {
+                        if grid(time_ns) > grid(log.max_ns) {
+                            log.later.push_back(Later {
+                                time_ns,
+                                mark: mark(),
+                                clock: before,
+                            });
+                        }
+                        log.max_ns = time_ns;
+                    }
+                    let now_ns = self.watermark_ns();
+                    if passes(watermark_ns, now_ns) {
+                        log.passed.push_back(Passed {
+                            watermark_ns: now_ns,
+                            below: offset.saturating_add(1),
+                            mark: mark(),
+                            clock: before,
+                        });
+                    }
+                }
+                (!is_counted).then_some(eff_ns)
+            })
+            .collect()
+    }
+
+    /// Whether a checkpoint has the next line.
+    fn is_counted(&mut self, time_ns: Option<i64>, offset: u64) -> bool {
+        let Some((upto_ns, below)) = self.counted else {
+            return false;
+        };
+        if offset >= below {
+            self.counted = None;
+            self.clock.raise(upto_ns);
+            return false;
+        }
+        time_ns.is_none_or(|time_ns| time_ns <= upto_ns)
+    }
+
+    /// A batch came home whole.
+    pub(crate) fn came_home(&mut self, after: Mark) {
+        self.after = after;
+    }
+
+    /// The watermark passes this time without a line; reading goes on at `next`, or where it stands.
+    pub(crate) fn raise(&mut self, upto_ns: i64, next: Option<Mark>, restarts: &mut Restarts) {
+        let before_ns = self.watermark_ns();
+        if let Some(next) = next {
+            self.after = next;
+        }
+        // Until what is counted was read again, the watermark says nothing of what will come.
+        if let Some((_, below)) = self.counted {
+            if self.after.offset < below {
+                return;
+            }
+            self.counted = None;
+        }
+        if upto_ns <= before_ns {
+            return;
+        }
+        self.clock.raise(upto_ns);
+        let now_ns = self.watermark_ns();
+        let log = match self.keeps_log {
+            true => restarts.logs.get_mut(&self.partition),
+            false => None,
+        };
+        if let Some(log) = log
+            && passes(before_ns, now_ns)
+        {
+            log.passed.push_back(Passed {
+                watermark_ns: now_ns,
+                below: self.after.offset,
+                mark: self.after.clone(),
+                clock: self.clock.state(),
+            });
+        }
+    }
+
+    /// Nothing more comes of the partition.
+    pub(crate) fn end(&self, restarts: &mut Restarts) {
+        restarts.end(self.partition);
+    }
+}
+
+/// Which step of the grid a time is in.
+fn grid(ns: i64) -> i64 {
+    ns.div_euclid(GRID_NS)
+}
+
+/// Whether the watermark went past the last nanosecond of a step.
+fn passes(before_ns: i64, now_ns: i64) -> bool {
+    grid(before_ns.saturating_add(1)) < grid(now_ns.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests;

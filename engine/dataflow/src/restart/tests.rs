@@ -1,0 +1,165 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const STEP: i64 = GRID_NS / 4;
+
+/// What happens to a partition.
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    /// A line with this time, in steps.
+    Line(Option<i64>),
+    /// The source has nothing, and the clock is here.
+    Idle(i64),
+    /// Others would not wait for it any more.
+    Exclude(i64),
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let happening = prop_oneof![
+        8 => (0..60_i64).prop_map(|time| Happening::Line(Some(time))),
+        1 => Just(Happening::Line(None)),
+        1 => (0..60_i64).prop_map(Happening::Idle),
+        1 => (0..60_i64).prop_map(Happening::Exclude),
+    ];
+    proptest::collection::vec(happening, 1..60)
+}
+
+fn context() -> Arc<[u8]> {
+    Arc::from(*b"context")
+}
+
+fn mark(offset: u64) -> Mark {
+    Mark {
+        offset,
+        context: context(),
+    }
+}
+
+/// Lines have the offsets 10, 20, ...: nobody may count on their being in a row.
+fn offset_of(line: usize) -> u64 {
+    line as u64 * 10
+}
+
+/// Runs a partition; answers the effective times of its lines. `at` is called after each happening.
+fn run(
+    course: &mut Course,
+    restarts: &mut Restarts,
+    happenings: &[Happening],
+    from: u64,
+    mut at: impl FnMut(&Course, &mut Restarts),
+) -> Vec<(u64, Option<i64>)> {
+    let mut effs = Vec::new();
+    let mut n_lines = 0;
+    for happening in happenings {
+        match happening {
+            Happening::Line(time) => {
+                let offset = offset_of(n_lines);
+                n_lines += 1;
+                if offset < from {
+                    continue;
+                }
+                let time_ns = time.map(|time| time * STEP);
+                let eff = course.times(&[time_ns], &[offset], &context(), restarts)[0];
+                effs.push((offset, eff));
+                course.came_home(mark(offset_of(n_lines)));
+            }
+            Happening::Idle(_) | Happening::Exclude(_) if offset_of(n_lines) < from => continue,
+            Happening::Idle(time) => {
+                course.raise(time * STEP, Some(mark(offset_of(n_lines))), restarts);
+            }
+            Happening::Exclude(time) => course.raise(time * STEP, None, restarts),
+        }
+        at(course, restarts);
+    }
+    effs
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever moved the watermark, and wherever the checkpoint is made: what is read again counts what
+    /// the checkpoint does not hold, and nothing else; without clocks also at the same times.
+    #[test]
+    fn a_restart_counts_what_a_checkpoint_does_not_hold(
+        happenings in happenings(),
+        lateness in 0..8_i64,
+        wait in 0..30_usize,
+        is_idle_again: bool,
+        promised in prop_oneof![Just(None), (0..20_i64).prop_map(Some)],
+    ) {
+        let mut restarts = Restarts::default();
+        let promised_ns = promised.map(|time| time * STEP);
+        let start = Start { mark: mark(0), resumed: None };
+        let mut course = Course::new(7, &start, lateness * STEP, promised_ns, Some(&mut restarts));
+        let mut taken: Option<(i64, RestartPoint)> = None;
+        let mut n_passed = 0;
+        let mut before_ns = course.watermark_ns();
+        let effs = run(&mut course, &mut restarts, &happenings, 0, |course, restarts| {
+            // The last multiple of the grid that the watermark has passed.
+            let upto_ns = grid(course.watermark_ns().saturating_add(1)).saturating_mul(GRID_NS).saturating_sub(1);
+            if course.watermark_ns() > i64::MIN / 2 && upto_ns > before_ns && taken.is_none() {
+                n_passed += 1;
+                if n_passed > wait {
+                    taken = Some((upto_ns, restarts.as_of(upto_ns)[0].clone()));
+                } else {
+                    restarts.release(upto_ns);
+                }
+                before_ns = upto_ns;
+            }
+        });
+        let Some((upto_ns, point)) = taken else { return Ok(()); };
+        let expected: Vec<(u64, i64)> = effs
+            .iter()
+            .filter_map(|(offset, eff)| Some((*offset, (*eff)?)))
+            .filter(|(_, eff)| *eff > upto_ns)
+            .collect();
+        let resumed = Resumed { upto_ns, counted_below: point.counted_below, clock: point.clock };
+        let start = Start { mark: point.mark.clone(), resumed: Some(resumed) };
+        let mut restarts = Restarts::default();
+        let mut course = Course::new(7, &start, lateness * STEP, Some(upto_ns), Some(&mut restarts));
+        let lines_only: Vec<Happening> = happenings
+            .iter()
+            .copied()
+            .filter(|happening| is_idle_again || matches!(happening, Happening::Line(_)))
+            .collect();
+        let again = run(&mut course, &mut restarts, &lines_only, point.mark.offset, |_, _| ());
+        let given: Vec<(u64, i64)> = again
+            .iter()
+            .filter_map(|(offset, eff)| Some((*offset, (*eff)?)))
+            .collect();
+        prop_assert!(given.iter().all(|(_, eff)| *eff > upto_ns), "{given:?} as of {upto_ns}");
+        let offsets = |effs: &[(u64, i64)]| effs.iter().map(|(offset, _)| *offset).collect::<Vec<_>>();
+        prop_assert_eq!(offsets(&given), offsets(&expected), "as of {}, from {:?}", upto_ns, point);
+        let is_by_lines = happenings.iter().all(|happening| matches!(happening, Happening::Line(_)));
+        if is_by_lines {
+            prop_assert_eq!(given, expected);
+        }
+    }
+}
+
+#[test]
+fn what_ended_is_told_once_and_what_is_passed_is_forgotten() {
+    let mut restarts = Restarts::default();
+    let start = Start::default();
+    let mut course = Course::new(1, &start, 0, None, Some(&mut restarts));
+    let times: Vec<Option<i64>> = (0..100).map(|n| Some(n * GRID_NS + 1)).collect();
+    let offsets: Vec<u64> = (0..100).collect();
+    course.times(&times, &offsets, &context(), &mut restarts);
+    restarts.release(50 * GRID_NS - 1);
+    let log = &restarts.logs[&1];
+    assert!(log.later.len() <= 51 && log.passed.len() <= 51, "{log:?}");
+    let point = restarts.as_of(60 * GRID_NS - 1).remove(0);
+    assert_eq!(
+        (point.mark.offset, point.counted_below, point.is_ended),
+        (60, 61, false)
+    );
+    course.end(&mut restarts);
+    assert!(
+        !restarts.as_of(98 * GRID_NS - 1)[0].is_ended,
+        "two lines are left to count"
+    );
+    course.raise(200 * GRID_NS, Some(mark(100)), &mut restarts);
+    assert!(restarts.as_of(150 * GRID_NS - 1)[0].is_ended);
+    assert_eq!(restarts.as_of(151 * GRID_NS - 1), []);
+}

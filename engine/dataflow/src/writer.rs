@@ -1,0 +1,98 @@
+//! Giving a checkpoint of one table, in slices.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use crate::buckets::BucketWorker;
+use crate::checkpoint::{Announced, Piece};
+use crate::clock::complete_ns;
+use crate::restart::Restarts;
+
+/// Time a table gives key groups before pours are taken again.
+const QUANTUM: Duration = Duration::from_millis(2);
+
+/// Gives the pieces of one table of a worker. While it does, the table stands; pours above the
+/// checkpoint are taken and answered between the slices.
+pub(crate) struct Writer {
+    pieces: Sender<Piece>,
+    worker: usize,
+    /// For the table of lines, with which the partitions are given.
+    restarts: Option<Rc<RefCell<Restarts>>>,
+    writing: Option<Announced>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        pieces: Sender<Piece>,
+        worker: usize,
+        restarts: Option<Rc<RefCell<Restarts>>>,
+    ) -> Self {
+        Self {
+            pieces,
+            worker,
+            restarts,
+            writing: None,
+        }
+    }
+
+    /// The table stands at the checkpoint.
+    pub(crate) fn begin(&mut self, announced: Announced, buckets: &mut BucketWorker) {
+        buckets.begin_writing();
+        self.writing = Some(announced);
+        if let Some(restarts) = &self.restarts {
+            let points = restarts.borrow_mut().as_of(announced.upto_ns());
+            self.give(Piece::Partitions {
+                number: announced.number,
+                points,
+            });
+        }
+    }
+
+    /// Gives for a while; answers whether nothing is left to give.
+    pub(crate) fn write(&mut self, buckets: &mut BucketWorker) -> bool {
+        let Some(Announced { number, at }) = self.writing else {
+            return true;
+        };
+        // It bounds a slice; what is given does not depend on it.
+        let started = Instant::now();
+        let stage = buckets.stage();
+        let upto_ns = complete_ns(Some(at));
+        while let Some((group, bytes)) = buckets.write_next() {
+            self.give(Piece::Group {
+                number,
+                upto_ns,
+                stage,
+                group,
+                bytes,
+            });
+            if started.elapsed() >= QUANTUM {
+                return false;
+            }
+        }
+        self.give(Piece::Done {
+            number,
+            stage,
+            worker: self.worker,
+            upto_ns,
+        });
+        self.writing = None;
+        true
+    }
+
+    /// The table stands here, and no checkpoint before will be made.
+    pub(crate) fn passed(&self, frontier: Option<u64>) {
+        if let Some(restarts) = &self.restarts
+            && frontier.is_some()
+        {
+            restarts.borrow_mut().release(complete_ns(frontier));
+        }
+    }
+
+    fn give(&self, piece: Piece) {
+        // Whoever stores is gone only when the job is being ended.
+        let _taken = self.pieces.send(piece);
+    }
+}
