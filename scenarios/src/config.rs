@@ -49,6 +49,8 @@ pub fn config_paths(path: &Path) -> Result<ConfigPaths, Vec<Diagnostic>> {
         }
     }
     paths.console_context_path = at(&found.console_context_path);
+    paths.acquisition_path = at(&found.acquisition_path);
+    paths.acquisition_dir = at(&found.acquisition_dir);
     Ok(paths)
 }
 
@@ -62,6 +64,8 @@ struct Found {
     simulation_path: Option<PathBuf>,
     profiles_path: Option<PathBuf>,
     console_context_path: Option<PathBuf>,
+    acquisition_path: Option<PathBuf>,
+    acquisition_dir: Option<PathBuf>,
 }
 
 impl Found {
@@ -93,12 +97,13 @@ impl Found {
                 );
             });
             root.child("crowdsec_service", &mut findings, |mut table, findings| {
-                take(
-                    &mut self.console_context_path,
-                    &mut table,
-                    "console_context_path",
-                    findings,
-                );
+                for (place, key) in [
+                    (&mut self.console_context_path, "console_context_path"),
+                    (&mut self.acquisition_path, "acquisition_path"),
+                    (&mut self.acquisition_dir, "acquisition_dir"),
+                ] {
+                    take(place, &mut table, key, findings);
+                }
             });
             root.child("api", &mut findings, |mut table, findings| {
                 table.child("server", findings, |mut table, findings| {
@@ -128,7 +133,7 @@ fn take(
 
 /// Puts variables that are set in the place of `$NAME` and `${NAME}`; all others stay as written,
 /// so that a `$` in a pattern or a password survives. What was put in is not looked at again.
-fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
+pub fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

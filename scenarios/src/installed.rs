@@ -32,6 +32,10 @@ pub struct ConfigPaths {
     pub profiles_path: PathBuf,
     /// Console context; a file that is named must exist.
     pub console_context_path: Option<PathBuf>,
+    /// File that says which logs are read.
+    pub acquisition_path: Option<PathBuf>,
+    /// Directory of such files.
+    pub acquisition_dir: Option<PathBuf>,
 }
 
 impl ConfigPaths {
@@ -48,6 +52,8 @@ impl ConfigPaths {
             simulation_path: config_dir.join("simulation.yaml"),
             profiles_path: config_dir.join("profiles.yaml"),
             console_context_path: None,
+            acquisition_path: None,
+            acquisition_dir: None,
             config_dir,
         }
     }
