@@ -8,6 +8,7 @@ mod config;
 mod explain;
 mod hubtest;
 pub mod replay;
+mod run;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -81,6 +82,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Replay(args) => replay::run(&args, cli.output, cli.color),
+        Command::Run(args) => run::run(&args, cli.output, cli.color),
         Command::Archive(args) => archive::run(&args),
         Command::Explain(args) => explain::run(&args, cli.output, cli.color),
         Command::Hubtest(args) => hubtest::run(&args, cli.output, cli.color),

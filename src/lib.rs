@@ -1,7 +1,7 @@
 //! The product joined together: what the `overspill` command does, in parts that tests can call.
 //!
 //! [`cli`] parses flags and prints; [`content`] makes a plan of hub content; [`wire`] joins
-//! sources, plan and job; [`processes`] runs a job over several processes; [`hubtest`] runs the
+//! sources, plan and job; [`live`] does so for a job that does not end; [`processes`] runs a job over several processes; [`hubtest`] runs the
 //! tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
 //! user sees; [`signals`] ends a job early; [`warnings`] keeps what is said while one runs.
 
@@ -10,6 +10,7 @@ pub mod content;
 pub mod explain;
 pub mod hubtest;
 pub mod link;
+pub mod live;
 pub mod processes;
 pub mod report;
 pub mod signals;

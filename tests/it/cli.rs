@@ -7,6 +7,7 @@ mod content;
 mod input;
 mod interrupt;
 mod output;
+mod run;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,9 @@ use super::{Dir, request, run};
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &["replay"],
+        &["run"],
         &["explain"],
         &["hubtest"],
         &["config"],

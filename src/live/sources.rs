@@ -1,0 +1,209 @@
+//! Sources of a live job: `acquis.yaml` read, and each source pumped by a thread of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::{Receiver, Sender};
+use overspill_connectors::acquis::{
+    Acquisition, Kind, Place, Severity, Surroundings, Value, files, read, tell_apart,
+};
+use overspill_connectors::source::{Backoff, Positions, Turn};
+use overspill_connectors::tail::Exclude;
+use overspill_connectors::{LiveSource, Retry};
+use overspill_dataflow::intake::Intake;
+use overspill_grok::compile_go;
+use overspill_scenarios::expand;
+use overspill_scenarios::yaml::{self, Data, Node, Style};
+
+use super::Word;
+use super::outlet::{Lanes, Register};
+use crate::wire::chain;
+
+/// How long a source may wait for something in one call.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What acquisition files say.
+#[derive(Debug, Default)]
+pub struct Acquisitions {
+    /// What is read.
+    pub acquisitions: Vec<Acquisition>,
+    /// What refused a document, rendered.
+    pub refused: Vec<String>,
+    /// What did not, rendered.
+    pub warnings: Vec<String>,
+}
+
+/// Reads acquisition files: the one that is named, and those of a directory.
+///
+/// # Errors
+/// When a file that is named is not there, or one cannot be read.
+pub fn load(path: Option<&Path>, dir: Option<&Path>, state_dir: &Path) -> Result<Acquisitions> {
+    if let Some(path) = path.filter(|path| !path.exists()) {
+        bail!("acquisition file {}: not there", path.display());
+    }
+    let found = files(path, dir).with_context(|| {
+        format!(
+            "acquisition directory {}",
+            shown(dir.unwrap_or(Path::new("")))
+        )
+    })?;
+    let mut all = Acquisitions::default();
+    for file in found {
+        load_file(&file, state_dir, &mut all)?;
+    }
+    tell_apart(&mut all.acquisitions, state_dir);
+    Ok(all)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn load_file(path: &PathBuf, state_dir: &Path, all: &mut Acquisitions) -> Result<()> {
+    let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let text = String::from_utf8_lossy(&text);
+    let text = expand(&text, &|name| std::env::var(name).ok());
+    let file = shown(path);
+    let documents = match yaml::parse(&text) {
+        Ok(documents) => documents,
+        Err(error) => {
+            let at = error.at;
+            all.refused.push(format!(
+                "error: {file}:{}:{}: {}",
+                at.line, at.column, error.message
+            ));
+            return Ok(());
+        }
+    };
+    let exclude = |expression: &str| {
+        let regex = compile_go(expression).map_err(|error| chain(&error))?;
+        Ok(Exclude::new(move |path| regex.is_match(path.as_bytes())))
+    };
+    let surroundings = Surroundings {
+        file: &file,
+        exclude: &exclude,
+        state_dir,
+    };
+    for document in documents {
+        for problem in &document.problems {
+            all.warnings.push(format!(
+                "warning: {file}:{}:{}: {}",
+                problem.at.line, problem.at.column, problem.message
+            ));
+        }
+        let (acquisition, findings) = read(&value(&document.root), &surroundings);
+        for finding in findings {
+            match finding.severity {
+                Severity::Error => all.refused.push(format!("error: {finding}")),
+                Severity::Warning => all.warnings.push(format!("warning: {finding}")),
+            }
+        }
+        if let Some(acquisition) = acquisition {
+            if acquisition.transform.is_some() {
+                all.warnings.push(format!(
+                    "warning: {file}: source {}: `transform` is not applied in this version",
+                    acquisition.id
+                ));
+            }
+            all.acquisitions.push(acquisition);
+        }
+    }
+    Ok(())
+}
+
+/// A tree of the reader of YAML as that of acquisitions.
+fn value(node: &Node) -> Value {
+    let place = |mark: yaml::Mark| Place {
+        line: mark.line,
+        column: mark.column,
+    };
+    let kind = match &node.data {
+        Data::Scalar(scalar) => Kind::Scalar(scalar.text.to_string(), scalar.style == Style::Plain),
+        Data::List(items) => Kind::List(items.iter().map(value).collect()),
+        Data::Map(entries) => Kind::Map(
+            entries
+                .iter()
+                .map(|entry| (entry.key.to_string(), place(entry.at), value(&entry.value)))
+                .collect(),
+        ),
+    };
+    Value {
+        at: place(node.start),
+        kind,
+    }
+}
+
+/// A source and what its thread needs.
+pub(super) struct Pump {
+    pub(super) source: Box<dyn LiveSource>,
+    pub(super) register: Arc<Register>,
+    pub(super) intake: Arc<Intake>,
+    /// Positions of checkpoints that are durable.
+    pub(super) committed: Receiver<Positions>,
+    /// Told once the source has said what it begins with.
+    pub(super) is_ready: Sender<()>,
+    pub(super) words: Sender<Word>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Pump {
+    /// Reads until the source ends or the job does.
+    pub(super) fn run(mut self) {
+        let id = self.source.id().to_owned();
+        let mut lanes = Lanes::new(&id, &self.register, &self.intake);
+        let mut backoff = Backoff::default();
+        let mut is_told = false;
+        while !self.stop.load(Ordering::SeqCst) {
+            let turn = self.source.poll(&mut lanes, POLL);
+            let mut pause = None;
+            match turn {
+                Ok(Turn::Gave | Turn::Quiet) => backoff.reset(),
+                Ok(Turn::Ended) => break,
+                Err(error) => {
+                    self.say(&format!("source {id}: {}", chain(&error)));
+                    if error.retry() == Retry::Never {
+                        break;
+                    }
+                    pause = Some(backoff.pause());
+                }
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                self.ready();
+            }
+            for positions in self.committed.try_iter() {
+                self.source.committed(&positions);
+            }
+            for sample in self.source.counters().take_samples() {
+                self.say(&format!("source {id}: {}", sample.text));
+            }
+            if let Some(pause) = pause {
+                self.wait(pause);
+            }
+        }
+        if !is_told {
+            self.ready();
+        }
+        self.source.close();
+    }
+
+    fn ready(&self) {
+        let _nobody_waits = self.is_ready.send(());
+    }
+
+    fn say(&self, text: &str) {
+        let _nobody_listens = self.words.send(Word::Trouble(text.to_owned()));
+    }
+
+    /// Waits, but not for longer than the job runs.
+    fn wait(&self, pause: Duration) {
+        let mut left = pause;
+        while !left.is_zero() && !self.stop.load(Ordering::SeqCst) {
+            let step = left.min(POLL);
+            std::thread::sleep(step);
+            left -= step;
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! `run`: logs that are followed, over kills and restarts.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::{Dir, command, run};
+
+/// Longest wait for something that has to happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn unix_secs() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "a live job follows the clock")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+/// A date as access logs have it. The times of a test lie within a minute, so the day is asked for once.
+fn date_of(secs: i64) -> String {
+    let output = std::process::Command::new("date")
+        .args(["-u", "-d", &format!("@{secs}"), "+%d/%b/%Y:%H:%M:%S +0000"])
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Requests of forty addresses in turn, for files that are not there, ten a second and address.
+fn lines(from: i64, seconds: i64) -> Vec<String> {
+    (from..from + seconds)
+        .flat_map(|second| {
+            let date = date_of(second);
+            (0..200).map(move |n| {
+                let address = n % 40;
+                format!(
+                    "203.0.113.{address} - - [{date}] \"GET /a{second}-{n} HTTP/1.1\" 404 1 \"-\" \"-\"\n"
+                )
+            })
+        })
+        .collect()
+}
+
+fn append(path: &str, lines: &[String]) {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    file.write_all(lines.concat().as_bytes()).unwrap();
+}
+
+fn start(dir: &Dir, workers: &str) -> Child {
+    let (acquis, state, alerts) = (
+        dir.path("acquis.yaml"),
+        dir.path("state"),
+        dir.path("alerts.jsonl"),
+    );
+    command(&[
+        "run",
+        "--acquis",
+        &acquis,
+        "--state",
+        &state,
+        "--alerts",
+        &alerts,
+        "--workers",
+        workers,
+        "--checkpoint-every",
+        "300ms",
+        "--lateness",
+        "1s",
+        "--idle",
+        "1s",
+        "--node",
+        "test",
+    ])
+    .stdin(Stdio::null())
+    .stdout(Stdio::null())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-s", name, &pid])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+/// Alerts that stand, by what they say and not by their id, which is made of the partition's number.
+fn standing(path: &str) -> BTreeMap<String, i64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut by_id: BTreeMap<String, (i64, String)> = BTreeMap::new();
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        if let Some(id) = line["withdrawn"].as_str() {
+            by_id.get_mut(id).unwrap().0 -= 1;
+            continue;
+        }
+        let what = ["scenario", "start_at", "stop_at", "events_count", "message"]
+            .map(|key| line[key].to_string())
+            .join(" ");
+        let entry = by_id
+            .entry(line["uuid"].as_str().unwrap().to_owned())
+            .or_insert((0, what));
+        entry.0 += 1;
+    }
+    let mut sums: BTreeMap<String, i64> = BTreeMap::new();
+    for (n, what) in by_id.into_values() {
+        *sums.entry(what).or_default() += n;
+    }
+    sums.retain(|_, n| *n != 0);
+    sums
+}
+
+fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_there() {
+        assert!(Instant::now() < until, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn n_checkpoints(dir: &Dir) -> usize {
+    std::fs::read_dir(dir.path("state/checkpoints/log")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn kills_and_restarts_leave_the_alerts_of_a_replay() {
+    let dir = Dir::new();
+    let (one, two) = (dir.path("one.log"), dir.path("two.log"));
+    dir.file(
+        "acquis.yaml",
+        format!("filenames: [{one}, {two}]\nstart: beginning\nlabels: {{ type: nginx }}\n"),
+    );
+    // An attacker's requests go to the two logs in turn: neither has enough of them.
+    let mut next = unix_secs();
+    let mut more = || {
+        // Not older than a partition that has nothing lets pass.
+        let all = lines(next, 3);
+        next = unix_secs().max(next + 3);
+        for (at, path) in [&one, &two].into_iter().enumerate() {
+            let half: Vec<String> = all.iter().skip(at).step_by(2).cloned().collect();
+            append(path, &half);
+        }
+    };
+    more();
+    for (life, workers) in ["2", "1", "2", "4"].into_iter().enumerate() {
+        let (seen, n_before) = (
+            standing(&dir.path("alerts.jsonl")).len(),
+            n_checkpoints(&dir),
+        );
+        let mut job = start(&dir, workers);
+        if life == 0 {
+            wait_for("an alert", || {
+                standing(&dir.path("alerts.jsonl")).len() > seen
+            });
+        }
+        wait_for("a checkpoint", || {
+            n_checkpoints(&dir) > n_before || n_before >= 3
+        });
+        more();
+        // Anywhere in what it does.
+        std::thread::sleep(Duration::from_millis(170 * u64::try_from(life).unwrap()));
+        signal(&job, "KILL");
+        assert!(!job.wait().unwrap().success());
+    }
+    let job = start(&dir, "2");
+    let replay = [
+        "replay",
+        &one,
+        &two,
+        "--type",
+        "nginx",
+        "--lateness",
+        "1s",
+        "--alerts",
+    ];
+    let expected = dir.path("expected.jsonl");
+    run(&[&replay[..], &[&expected]].concat()).is(0, "", "");
+    let expected = standing(&expected);
+    assert!(expected.len() >= 40, "{expected:?}");
+    let until = Instant::now() + PATIENCE;
+    while standing(&dir.path("alerts.jsonl")) != expected && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let given = standing(&dir.path("alerts.jsonl"));
+    let differs = |(what, n): &(&String, &i64)| given.get(*what) != Some(*n);
+    let missing: Vec<_> = expected.iter().filter(differs).collect();
+    let differs = |(what, n): &(&String, &i64)| expected.get(*what) != Some(*n);
+    let extra: Vec<_> = given.iter().filter(differs).collect();
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "missing {missing:#?}, extra {extra:#?}"
+    );
+    signal(&job, "TERM");
+    let output = job.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert!(
+        err.contains("resumed    checkpoint") && !err.contains("warning"),
+        "{err}"
+    );
+    assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
+    // What is done is not done again.
+    let job = start(&dir, "1");
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&job, "INT");
+    assert!(job.wait_with_output().unwrap().status.success());
+    assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
+}
+
+#[test]
+fn inputs_that_end_end_the_job_with_the_alerts_of_a_replay() {
+    let dir = Dir::new();
+    let log = dir.file("access.log", super::probing());
+    let acquis = dir.file(
+        "acquis.yaml",
+        format!("filename: {log}\nmode: cat\nlabels: {{ type: nginx }}\n"),
+    );
+    let state = dir.path("state");
+    let ran = run(&["run", "--acquis", &acquis, "--state", &state, "-o", "json"]);
+    ran.is(0, "\"scenario\":\"overspill/http-probing\"", "");
+    run(&["run", "--acquis", &acquis, "--no-checkpoints"]).is(0, "203.0.113.9", "30 lines");
+}
+
+#[test]
+fn what_cannot_be_run_is_said_with_its_place() {
+    let dir = Dir::new();
+    run(&["run"]).is(1, "", "what is to be read? --acquis FILE");
+    let gone = dir.path("gone.yaml");
+    run(&["run", "--acquis", &gone]).is(1, "", "gone.yaml: not there");
+    let odd = dir.file("odd.yaml", "source: kafkaesque\nlabels: { type: x }\n");
+    let state = dir.path("state");
+    run(&["run", "--acquis", &odd, "--state", &state])
+        .is(
+            1,
+            "",
+            "odd.yaml:1:1: key `source`: no source is called \"kafkaesque\"",
+        )
+        .is(1, "", "nothing to read");
+    let good = dir.file(
+        "good.yaml",
+        "filename: /nonexistent/*.log\nlabels: { type: x }\n",
+    );
+    for (flag, value) in [
+        ("--lateness", "2 s"),
+        ("--idle", "soon"),
+        ("--checkpoint-every", "-1s"),
+    ] {
+        let flag = format!("{flag}={value}");
+        run(&["run", "--acquis", &good, "--state", &state, &flag]).is(1, "", "is no duration");
+    }
+    let taken = dir.file("taken", "");
+    run(&["run", "--acquis", &good, "--state", &taken]).is(1, "", "taken");
+    // A configuration names what is read.
+    dir.file("crowdsec/acquis.d/odd.yml", "filename: [\n");
+    let config = dir.file(
+        "crowdsec/config.yaml",
+        "crowdsec_service: { acquisition_dir: acquis.d }\n",
+    );
+    run(&["run", "-c", &config, "--state", &state]).is(1, "", "odd.yml:");
+}
