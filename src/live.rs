@@ -31,7 +31,7 @@ use overspill_connectors::acquis::Acquisition;
 use overspill_connectors::source::{Clock, Positions, system_clock};
 use overspill_dataflow::checkpoint::{Checkpoints, Restored};
 use overspill_dataflow::intake::Intake;
-use overspill_dataflow::{Job, Layout, Live, Plan, Progress, Settings, Stats};
+use overspill_dataflow::{Job, Layout, Live, Output, Plan, Progress, Settings, Stats};
 use overspill_event::Alert;
 
 use crate::warnings::Warnings;
@@ -156,6 +156,75 @@ fn groups(found: &overspill_checkpoint::Restored) -> Result<Restored> {
     Ok(Restored::new(found.manifest().parts.as_of_ns, groups))
 }
 
+/// What the threads of sources share.
+struct Pumping {
+    register: Arc<Register>,
+    intake: Arc<Intake>,
+    clock: Clock,
+    words: Sender<Word>,
+    stop: Arc<AtomicBool>,
+    is_restart: bool,
+}
+
+/// The threads of sources.
+struct Pumps {
+    threads: Vec<JoinHandle<()>>,
+    /// Where each source is told what is durable.
+    committed: Vec<(String, Sender<Positions>)>,
+    /// Told by each source once it has said what it begins with.
+    ready: Receiver<()>,
+}
+
+impl Pumping {
+    fn start(self, acquisitions: &[Acquisition]) -> Result<Pumps> {
+        let (is_ready, ready) = unbounded();
+        let mut pumps = Pumps {
+            threads: Vec::new(),
+            committed: Vec::new(),
+            ready,
+        };
+        for acquisition in acquisitions {
+            let id = &acquisition.id;
+            let resume = match self.is_restart {
+                true => Resume::From(self.register.positions(id)),
+                false => Resume::First,
+            };
+            let source = acquisition
+                .build(resume, Arc::clone(&self.clock))
+                .map_err(|error| anyhow!("source {id}: {}", chain(&error)))?;
+            let (sender, committed) = unbounded();
+            pumps.committed.push((id.clone(), sender));
+            let pump = Pump {
+                source,
+                register: Arc::clone(&self.register),
+                intake: Arc::clone(&self.intake),
+                committed,
+                is_ready: is_ready.clone(),
+                words: self.words.clone(),
+                stop: Arc::clone(&self.stop),
+            };
+            pumps
+                .threads
+                .push(spawn(&format!("source-{id}"), move || pump.run())?);
+        }
+        Ok(pumps)
+    }
+}
+
+/// The job itself, whose partitions come by its intake.
+fn job(config: &Config, live: Live, outputs: Sender<Output>, progress: &Arc<Progress>) -> Job {
+    Job {
+        plan: Arc::clone(&config.plan),
+        settings: config.settings.clone(),
+        layout: Layout::Threads(config.workers),
+        partitions: Vec::new(),
+        outputs: Some(outputs),
+        recorder: None,
+        progress: Arc::clone(progress),
+        live: Some(live),
+    }
+}
+
 /// The threads of a live job.
 struct Running {
     job: JoinHandle<Result<Stats, overspill_dataflow::JobError>>,
@@ -195,36 +264,20 @@ impl Running {
         let (pieces, given_pieces) = unbounded();
         let (acks, acked) = unbounded();
         let (outputs, given) = bounded(OUTPUTS_IN_FLIGHT);
-        let idle_ns = config.settings.idle_ns;
-        let (is_ready, ready) = unbounded();
         let progress = Arc::new(Progress::default());
-        let mut pumps = Vec::new();
-        let mut committed: Vec<(String, Sender<Positions>)> = Vec::new();
-        for acquisition in &config.acquisitions {
-            let positions = register.positions(&acquisition.id);
-            let resume = match restored.is_some() {
-                true => Resume::From(positions),
-                false => Resume::First,
-            };
-            let source = acquisition
-                .build(resume, Arc::clone(clock))
-                .map_err(|error| anyhow!("source {}: {}", acquisition.id, chain(&error)))?;
-            let (sender, receiver) = unbounded();
-            committed.push((acquisition.id.clone(), sender));
-            let pump = Pump {
-                source,
-                register: Arc::clone(&register),
-                intake: Arc::clone(&intake),
-                committed: receiver,
-                is_ready: is_ready.clone(),
-                words: words.clone(),
-                stop: Arc::clone(&halt),
-            };
-            pumps.push(spawn(&format!("source-{}", acquisition.id), move || {
-                pump.run()
-            })?);
-        }
-        drop(is_ready);
+        let pumping = Pumping {
+            register: Arc::clone(&register),
+            intake: Arc::clone(&intake),
+            clock: Arc::clone(clock),
+            words: words.clone(),
+            stop: Arc::clone(&halt),
+            is_restart: restored.is_some(),
+        };
+        let Pumps {
+            threads: pumps,
+            committed,
+            ready,
+        } = pumping.start(&config.acquisitions)?;
         let checkpoints = keeper.as_ref().map(|_| Checkpoints {
             wanted: Arc::clone(&wanted),
             pieces,
@@ -238,7 +291,7 @@ impl Running {
                     acked,
                     register: Arc::clone(&register),
                     committed,
-                    content: config.content,
+                    content: config.content.clone(),
                     every: config.every,
                     clock: Arc::clone(clock),
                     words: words.clone(),
@@ -248,21 +301,13 @@ impl Running {
                 spawn("keeper", move || keeper.run())
             })
             .transpose()?;
-        let job = Job {
-            plan: config.plan,
-            settings: config.settings,
-            layout: Layout::Threads(config.workers),
-            partitions: Vec::new(),
-            outputs: Some(outputs),
-            recorder: None,
-            progress: Arc::clone(&progress),
-            live: Some(Live {
-                intake: Arc::clone(&intake),
-                checkpoints,
-                restored,
-                halt: Arc::clone(&halt),
-            }),
+        let live = Live {
+            intake: Arc::clone(&intake),
+            checkpoints,
+            restored,
+            halt: Arc::clone(&halt),
         };
+        let job = job(&config, live, outputs, &progress);
         let journal = journal.with(given, asked_ns, acks, keeper.is_some(), words);
         Ok(Self {
             job: spawn("job", move || job.run())?,
@@ -276,7 +321,7 @@ impl Running {
             warnings: config.warnings,
             progress,
             clock: Arc::clone(clock),
-            idle_ns,
+            idle_ns: config.settings.idle_ns,
             ready,
         })
     }
@@ -316,8 +361,9 @@ impl Running {
             if self.job.is_finished() {
                 break;
             }
-            if self.keeper.as_ref().is_some_and(JoinHandle::is_finished) {
-                // Without checkpoints nothing would be acknowledged any more: end, as after a crash.
+            let has_no_keeper = self.keeper.as_ref().is_some_and(JoinHandle::is_finished);
+            if has_no_keeper || self.journal.is_finished() {
+                // Nothing would be kept, or written, any more: end, as after a crash.
                 self.halt.store(true, Ordering::SeqCst);
             }
             if self.stop.load(Ordering::SeqCst) {

@@ -79,7 +79,15 @@ impl Journal {
             .append(true)
             .open(path)
             .with_context(what)?;
-        let length = file.metadata().with_context(what)?.len();
+        let metadata = file.metadata().with_context(what)?;
+        if !metadata.is_file() {
+            // A pipe or a device remembers nothing.
+            return Ok(Self {
+                file: Some((path.to_owned(), file)),
+                ..Self::default()
+            });
+        }
+        let length = metadata.len();
         let mut claimed = cursor
             .map(|cursor| cursor.unconfirmed.clone())
             .unwrap_or_default();
@@ -171,8 +179,11 @@ impl Journal {
         // What is later may be final, and is derived again all the same if this is where a restart begins.
         self.forget(upto_ns);
         if let Some((path, file)) = &self.file {
-            file.sync_data()
-                .with_context(|| format!("write {}", path.display()))?;
+            // What is no file cannot be asked for that.
+            if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                file.sync_data()
+                    .with_context(|| format!("write {}", path.display()))?;
+            }
         }
         let mut unconfirmed = self.written.clone();
         // They are in the file too, and may still be derived again.

@@ -259,6 +259,22 @@ fn what_cannot_be_run_is_said_with_its_place() {
     }
     let taken = dir.file("taken", "");
     run(&["run", "--acquis", &good, "--state", &taken]).is(1, "", "taken");
+    // A disk that is full ends the job, which has nothing else to say.
+    let log = dir.file("access.log", super::probing());
+    let cat = dir.file(
+        "cat.yaml",
+        format!("filename: {log}\nmode: cat\nlabels: {{ type: nginx }}\n"),
+    );
+    run(&[
+        "run",
+        "--acquis",
+        &cat,
+        "--state",
+        &state,
+        "--alerts",
+        "/dev/full",
+    ])
+    .is(1, "", "error: write /dev/full");
     // A configuration names what is read.
     dir.file("crowdsec/acquis.d/odd.yml", "filename: [\n");
     let config = dir.file(
