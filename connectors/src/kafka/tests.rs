@@ -173,6 +173,8 @@ fn a_new_partition_begins_at_its_beginning_and_others_are_left_alone() {
     let before = system_clock()();
     outlet.until(&mut source, |outlet| has_caught_up(outlet, 1, before));
     broker.add_partitions("grows", 4);
+    // The one above does not know them yet.
+    let sender = broker.sender();
     sender.send_lines("grows", 1, numbered(10..13));
     sender.send_lines("grows", 2, numbered(20..23));
     sender.send_lines("grows", 3, numbered(30..33));

@@ -184,7 +184,7 @@ struct Watch {
     consumer: Arc<Consumer>,
     counters: Arc<Counters>,
     clock: Clock,
-    /// Partitions that are wanted, of each topic.
+    /// Partitions that are wanted and have a leader, of each topic.
     known: BTreeMap<Arc<str>, BTreeSet<i32>>,
     refreshed_at: Option<Instant>,
     /// Something is amiss, so partitions are looked for before it is time.
@@ -230,41 +230,50 @@ impl Watch {
         if self.refreshed_at.is_none_or(|at| at.elapsed() >= pause) {
             look.topics = self.refresh()?;
             self.refreshed_at = Some(Instant::now());
-            self.is_amiss = false;
         }
         look.as_of_ns = (self.clock)();
         let mut failed = None;
         for (topic, partitions) in &self.known {
-            let keys = || {
-                partitions
-                    .iter()
-                    .map(|partition| (Arc::clone(topic), *partition))
-            };
-            match self.offsets(keys(), Offset::End) {
-                Ok(ends) => look.ends.extend(ends),
+            match self.look_at(topic, partitions, opening, &mut look) {
+                Ok(()) => {}
                 Err(error) => failed = Some(error),
             }
-            if failed.is_none() {
-                let to_open = keys().filter(|key| opening.contains_key(key));
-                match self.openings(to_open.collect(), opening, &look.ends) {
-                    Ok(openings) => look.openings.extend(openings),
-                    Err(error) => failed = Some(error),
-                }
-            }
         }
-        match failed {
-            Some(error) if look.ends.is_empty() && look.topics.is_empty() => Err(error),
-            Some(error) => {
-                self.counters.sample(Count::Errors, error.to_string());
-                Ok(look)
+        if let Some(error) = failed {
+            // Perhaps a partition has another leader.
+            self.is_amiss = true;
+            if look.ends.is_empty() && look.topics.is_empty() {
+                return Err(error);
             }
-            None => Ok(look),
+            self.counters.sample(Count::Errors, error.to_string());
         }
+        Ok(look)
+    }
+
+    /// Where the partitions of a topic end, and what it takes to open some.
+    fn look_at(
+        &self,
+        topic: &Arc<str>,
+        partitions: &BTreeSet<i32>,
+        opening: &BTreeMap<Key, Ask>,
+        look: &mut Look,
+    ) -> KafkaResult<()> {
+        let keys = || {
+            let key = |partition: &i32| (Arc::clone(topic), *partition);
+            partitions.iter().map(key)
+        };
+        let ends = self.offsets(keys(), Offset::End)?;
+        let to_open = keys().filter(|key| opening.contains_key(key)).collect();
+        let openings = self.openings(to_open, opening, &ends);
+        look.ends.extend(ends);
+        look.openings.extend(openings?);
+        Ok(())
     }
 
     /// Looks which partitions there are.
     fn refresh(&mut self) -> KafkaResult<BTreeMap<Arc<str>, Found>> {
         let mut topics = BTreeMap::new();
+        let mut is_amiss = false;
         for topic in self.config.topics.clone() {
             let metadata = self
                 .consumer
@@ -292,13 +301,26 @@ impl Watch {
                 }
                 None => {}
             }
-            let numbers = about.partitions().iter().map(|partition| partition.id());
-            let wanted: BTreeSet<i32> = numbers
-                .filter(|number| self.config.is_wanted(&(Arc::clone(&topic), *number)))
-                .collect();
-            self.known.insert(Arc::clone(&topic), wanted.clone());
+            let (mut wanted, mut led) = (BTreeSet::new(), BTreeSet::new());
+            for partition in about.partitions() {
+                let key = (Arc::clone(&topic), partition.id());
+                if !self.config.is_wanted(&key) {
+                    continue;
+                }
+                wanted.insert(key.1);
+                if partition.leader() >= 0 {
+                    led.insert(key.1);
+                } else {
+                    // Asked for, it would keep the others from being answered.
+                    is_amiss = true;
+                    let text = format!("{topic}/{}: no leader", key.1);
+                    self.counters.sample(Count::Errors, text);
+                }
+            }
+            self.known.insert(Arc::clone(&topic), led);
             topics.insert(topic, Found::Partitions(wanted));
         }
+        self.is_amiss = is_amiss;
         Ok(topics)
     }
 
