@@ -9,6 +9,8 @@
 //! it compiles no expression: [`Surroundings::exclude`] does, for CrowdSec's are Go's.
 
 mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod listen;
 mod program;
 mod table;
@@ -26,6 +28,8 @@ use siphasher::sip::SipHasher13;
 
 use crate::command::{CommandConfig, CommandSource};
 use crate::file::FileSource;
+#[cfg(feature = "kafka")]
+use crate::kafka::{KafkaConfig, KafkaSource};
 use crate::once::{OnceInput, OnceSource};
 use crate::pipe::PipeSource;
 use crate::source::{Clock, LiveSource, Resume, SourceError};
@@ -35,14 +39,13 @@ use table::Table;
 pub use value::{Kind, Place, Value};
 
 /// Sources of CrowdSec that this build does not have.
-const NOT_BUILT: [&str; 12] = [
+const NOT_BUILT: [&str; 11] = [
     "appsec",
     "cloudwatch",
     "docker",
     "http",
     "journalctl",
     "k8s-audit",
-    "kafka",
     "kinesis",
     "loki",
     "s3",
@@ -131,6 +134,9 @@ pub enum AcquisitionKind {
     },
     /// The output of a program.
     Command(CommandConfig),
+    /// Topics of Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<KafkaConfig>),
 }
 
 /// Why a configured source cannot be made.
@@ -196,6 +202,8 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
         "file" => file::read(table, surroundings, origin, mode),
         "syslog" => listen::read(table, surroundings, origin, mode),
         "stdin" => program::stdin(table, origin),
+        #[cfg(feature = "kafka")]
+        "kafka" => kafka::read(table, origin, mode),
         _ => program::command(table, origin, mode),
     }?;
     let id = name.clone().unwrap_or_else(|| id_of(&identity));
@@ -227,11 +235,20 @@ fn module(table: &mut Table<'_>) -> Option<&'static str> {
         table.take_all();
         return None;
     };
-    let built = ["file", "syslog", "stdin", "command"];
+    let built = [
+        "file",
+        "syslog",
+        "stdin",
+        "command",
+        #[cfg(feature = "kafka")]
+        "kafka",
+    ];
     if let Some(kind) = built.into_iter().find(|kind| *kind == source) {
         return Some(kind);
     }
-    let why = if NOT_BUILT.contains(&source.as_str()) {
+    let why = if source == "kafka" {
+        "source kafka is not in this build: it is in builds with `--features kafka`".to_owned()
+    } else if NOT_BUILT.contains(&source.as_str()) {
         format!("source {source} is not in this build")
     } else {
         format!("no source is called {source:?}")
@@ -308,6 +325,8 @@ impl AcquisitionKind {
             }
             Self::Stdin { .. } => {}
             Self::Command(config) => config.id = id.to_owned(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(config) => config.id = id.to_owned(),
         }
         self
     }
@@ -343,6 +362,10 @@ impl Acquisition {
             }
             AcquisitionKind::Command(config) => {
                 Box::new(CommandSource::new(config.clone(), &resume, clock))
+            }
+            #[cfg(feature = "kafka")]
+            AcquisitionKind::Kafka(config) => {
+                Box::new(KafkaSource::new(config.as_ref().clone(), resume, clock)?)
             }
         })
     }

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if is_quick {
         return Ok(());
     }
+    kafka()?;
     let docs = ["doc", "--workspace", "--no-deps", "--quiet"];
     step(
         "docs",
@@ -41,4 +42,17 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     reference::run(&[])?;
     hub::run(&[])?;
     fuzz::all(FUZZ_SECONDS)
+}
+
+/// The source that is not in an ordinary build, against a broker of its own.
+fn kafka() -> Result<()> {
+    let package = ["-p", "overspill-connectors", "--features", "kafka"];
+    let clippy = [
+        &["clippy", "--all-targets", "--quiet"][..],
+        &package,
+        &["--", "--deny", "warnings"],
+    ];
+    step("lints of kafka", "cargo", &clippy.concat(), &[])?;
+    let test = [&["test"][..], &package];
+    step("tests of kafka", "cargo", &test.concat(), &[])
 }

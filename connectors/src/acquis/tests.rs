@@ -10,6 +10,9 @@ use crate::source::{Turn, system_clock};
 use crate::tail::Start;
 use crate::wal::Fsync;
 
+#[cfg(feature = "kafka")]
+mod kafka;
+
 /// The documents of a text, without anchors: what the program's reader of YAML hands over.
 fn parse(text: &str) -> Vec<Value> {
     let mut documents = Vec::new();
@@ -266,8 +269,16 @@ fn all_findings_are_told_with_file_line_and_key() {
             ],
         ),
         (
+            "source: kinesis\nstream_name: a\nlabels: {type: x}",
+            vec!["acquis.yaml:1:1: key `source`: source kinesis is not in this build"],
+        ),
+        #[cfg(not(feature = "kafka"))]
+        (
             "source: kafka\nbrokers: [a]\nlabels: {type: x}",
-            vec!["acquis.yaml:1:1: key `source`: source kafka is not in this build"],
+            vec![
+                "acquis.yaml:1:1: key `source`: source kafka is not in this build: it is in builds with \
+                 `--features kafka`",
+            ],
         ),
         (
             "source: files\nlabels: {type: x}",

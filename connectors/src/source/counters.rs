@@ -44,11 +44,13 @@ pub enum Count {
     ConnectionsRefused,
     /// Times that input had to wait for room in the write-ahead log.
     LogWaits,
+    /// Records with nothing in them.
+    RecordsEmpty,
 }
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Lines,
         Self::Bytes,
         Self::LinesCut,
@@ -65,6 +67,7 @@ impl Count {
         Self::Connections,
         Self::ConnectionsRefused,
         Self::LogWaits,
+        Self::RecordsEmpty,
     ];
 
     /// Name in metrics.
@@ -87,6 +90,7 @@ impl Count {
             Self::Connections => "connections",
             Self::ConnectionsRefused => "connections_refused",
             Self::LogWaits => "log_waits",
+            Self::RecordsEmpty => "records_empty",
         }
     }
 

@@ -1,0 +1,114 @@
+//! Brokers that do not answer.
+
+use std::net::TcpListener;
+
+use super::*;
+
+#[test]
+fn a_broker_that_is_killed_loses_and_doubles_nothing_and_nothing_is_said_meanwhile() {
+    let Some(mut broker) = broker::own() else {
+        return;
+    };
+    broker.create_topic("killed", 2);
+    let sender = broker.sender();
+    for partition in 0..2 {
+        sender.send_lines("killed", partition, numbered(0..500));
+    }
+    let config = config(&broker, "killed");
+    let mut source = open(&config, Resume::First);
+    let mut outlet = Checked::default();
+    outlet.until_lines(&mut source, 1_000);
+    let before = system_clock()();
+    outlet.until(&mut source, |outlet| has_caught_up(outlet, 2, before));
+
+    broker.kill();
+    let killed = system_clock()();
+    outlet.during(&mut source, Duration::from_secs(8));
+    assert!(!has_caught_up(&outlet, 1, killed), "{:?}", outlet.caught_up);
+    assert!(source.counters().get(Count::Errors) > 0);
+    assert!(outlet.ended.is_empty());
+
+    // Also one that is started meanwhile.
+    let mut second = open(&config, Resume::From(outlet.positions.clone()));
+    let mut late = Checked::default();
+    late.poll(&mut second).unwrap();
+    assert_eq!(late.begun.len(), 2, "a watermark has to wait for them");
+    late.during(&mut second, Duration::from_secs(1));
+    assert!(late.caught_up.is_empty());
+
+    broker.restart().unwrap();
+    let sender = broker.sender();
+    for partition in 0..2 {
+        sender.send_lines("killed", partition, numbered(500..1_000));
+    }
+    outlet.until_lines(&mut source, 2_000);
+    late.until_lines(&mut second, 1_000);
+    for partition in ["killed/0", "killed/1"] {
+        let expected: Vec<String> = numbered(0..1_000).collect();
+        assert_eq!(outlet.texts_of(partition), expected);
+        assert_eq!(late.texts_of(partition), expected[500..]);
+    }
+    let before = system_clock()();
+    outlet.until(&mut source, |outlet| has_caught_up(outlet, 2, before));
+    late.until(&mut second, |outlet| has_caught_up(outlet, 2, before));
+    for source in [&source, &second] {
+        assert_eq!(source.counters().get(Count::PositionsLost), 0);
+    }
+}
+
+#[test]
+fn without_a_broker_partitions_of_the_checkpoint_are_there_and_nothing_is_said_of_them() {
+    // A port that nobody listens on, and one behind which nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let brokers = vec![closed.to_string(), silent.local_addr().unwrap().to_string()];
+    let mut config = KafkaConfig::new("k", brokers, vec![Arc::from("t")], Origin::default());
+    config.timeout = Duration::from_secs(1);
+    let at = |offset| Position {
+        offset,
+        context: Arc::from([]),
+    };
+    let positions = BTreeMap::from([
+        (PartitionName::new("t/0"), at(7)),
+        (PartitionName::new("u/0"), at(8)),
+    ]);
+    let mut source = open(&config, Resume::From(positions));
+    let mut outlet = Checked::default();
+    outlet.during(&mut source, Duration::from_secs(3));
+    assert_eq!(outlet.begun.len(), 1);
+    assert_eq!(outlet.positions[&PartitionName::new("t/0")].offset, 7);
+    assert!(outlet.caught_up.is_empty() && outlet.ended.is_empty());
+    assert!(source.counters().get(Count::Errors) > 0);
+    // A topic that is not followed any more is not passed over in silence.
+    assert_eq!(source.counters().get(Count::PositionsLost), 1);
+    source.close();
+    assert_eq!(
+        source.poll(&mut outlet, Duration::ZERO).unwrap(),
+        Turn::Ended
+    );
+}
+
+#[test]
+fn a_quiet_topic_is_said_to_be_so_again_and_again() {
+    let Some(broker) = broker::shared() else {
+        return;
+    };
+    broker.create_topic("quiet", 2);
+    let mut source = open(&config(broker, "quiet"), Resume::First);
+    let mut outlet = Checked::default();
+    outlet.until(&mut source, |outlet| outlet.caught_up.len() == 2);
+    for _ in 0..3 {
+        let since = system_clock()();
+        outlet.until(&mut source, |outlet| has_caught_up(outlet, 2, since));
+        let took = system_clock()() - since;
+        assert!(took < 3_000_000_000, "{took} ns");
+    }
+    // A line and the word that it was the last come in this order.
+    broker.sender().send_lines("quiet", 1, numbered(0..1));
+    let since = system_clock()();
+    outlet.until(&mut source, |outlet| has_caught_up(outlet, 2, since));
+    assert_eq!(outlet.texts(), ["line 0"]);
+}
