@@ -15,7 +15,7 @@ mod keeper;
 mod outlet;
 pub mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -43,6 +43,8 @@ use sources::Pump;
 
 /// Outputs in flight between the job and the journal.
 const OUTPUTS_IN_FLIGHT: usize = 1_024;
+/// Words in flight to whoever looks on. When it does not keep up, alerts wait, and with them the job.
+const WORDS_IN_FLIGHT: usize = 1_024;
 /// How long a source may take to say what it begins with before the others go on without it.
 const GATE_WAIT: Duration = Duration::from_secs(10);
 /// How long a job that is to stop may take for its last checkpoint.
@@ -107,7 +109,7 @@ pub enum Word {
 /// When it cannot begin, or cannot go on.
 pub fn run(config: Config, mut tell: impl FnMut(Word)) -> Result<Ended> {
     let clock = system_clock();
-    let (words, told) = unbounded();
+    let (words, told) = bounded(WORDS_IN_FLIGHT);
     let mut keeper = match &config.checkpoints {
         Some(address) => {
             let store = open_store(address).map_err(|error| anyhow!(chain(&error)))?;
@@ -163,7 +165,8 @@ struct Pumping {
     clock: Clock,
     words: Sender<Word>,
     stop: Arc<AtomicBool>,
-    is_restart: bool,
+    /// Sources that a checkpoint knows.
+    known: BTreeSet<String>,
 }
 
 /// The threads of sources.
@@ -185,7 +188,8 @@ impl Pumping {
         };
         for acquisition in acquisitions {
             let id = &acquisition.id;
-            let resume = match self.is_restart {
+            // One that is new begins as it is configured to, not at the beginning of everything.
+            let resume = match self.known.contains(id) {
                 true => Resume::From(self.register.positions(id)),
                 false => Resume::First,
             };
@@ -271,7 +275,7 @@ impl Running {
             clock: Arc::clone(clock),
             words: words.clone(),
             stop: Arc::clone(&halt),
-            is_restart: restored.is_some(),
+            known: kept.sources,
         };
         let Pumps {
             threads: pumps,
@@ -379,6 +383,11 @@ impl Running {
 
     fn finish(self, told: Receiver<Word>, mut tell: impl FnMut(Word)) -> Result<Ended> {
         let stats = self.job.join().map_err(|_| anyhow!("the job panicked"))?;
+        while !self.journal.is_finished() {
+            if let Ok(word) = told.recv_timeout(LOOK) {
+                tell(word);
+            }
+        }
         let written = self
             .journal
             .join()

@@ -25,6 +25,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Word;
 
+/// Most alerts that are written with one call.
+const TOGETHER: usize = 1_024;
+
 /// Where the journal stood at a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cursor {
@@ -212,6 +215,7 @@ impl Journal {
             acks,
             has_checkpoints,
             words,
+            untold: Vec::new(),
         }
     }
 }
@@ -249,6 +253,8 @@ pub(crate) struct Scribe {
     acks: Sender<Ack>,
     has_checkpoints: bool,
     words: Sender<Word>,
+    /// What is not in the file yet: only then others are told.
+    untold: Vec<Word>,
 }
 
 impl Scribe {
@@ -257,10 +263,15 @@ impl Scribe {
         while let Ok(output) = self.outputs.recv() {
             self.take(output)?;
             // What is there is written together.
-            while let Ok(output) = self.outputs.try_recv() {
+            while self.untold.len() < TOGETHER
+                && let Ok(output) = self.outputs.try_recv()
+            {
                 self.take(output)?;
             }
             self.journal.flush()?;
+            for word in self.untold.drain(..) {
+                let _nobody_listens = self.words.send(word);
+            }
         }
         self.journal.cursor(i64::MAX)?;
         Ok(())
@@ -274,7 +285,7 @@ impl Scribe {
                 diff,
             } => {
                 self.journal.take(&alert, eff_ns, diff);
-                let _nobody_listens = self.words.send(Word::Alert(alert, diff));
+                self.untold.push(Word::Alert(alert, diff));
             }
             Output::Final(final_ns) => {
                 self.journal.settle(final_ns);

@@ -1,6 +1,6 @@
 //! Checkpoints: asked for, put together, written, and only then told to the sources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,10 +24,15 @@ use crate::wire::chain;
 /// Name of the journal among the cursors of a checkpoint.
 const JOURNAL: &str = "alerts";
 
+/// Name of the list of sources among the cursors of a checkpoint.
+const SOURCES: &str = "sources";
+
 /// What a checkpoint says beside the states.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     pub(crate) points: BTreeMap<Name, Point>,
+    /// Sources that were read, with partitions or without.
+    pub(crate) sources: BTreeSet<String>,
     pub(crate) journal: Option<Cursor>,
 }
 
@@ -58,7 +63,17 @@ impl Kept {
             .map(serde_json::from_value)
             .transpose()
             .context("checkpoint: where the alerts stand")?;
-        Ok(Self { points, journal })
+        let sources = parts.cursors.get(SOURCES).cloned();
+        let sources = sources
+            .map(serde_json::from_value)
+            .transpose()
+            .context("checkpoint: its sources")?
+            .unwrap_or_default();
+        Ok(Self {
+            points,
+            sources,
+            journal,
+        })
     }
 }
 
@@ -141,7 +156,7 @@ impl Keeper {
                 "checkpoint {} cannot be used, so an older one is: {}",
                 skipped.number, skipped.damage
             );
-            let _nobody_listens = words.send(Word::Trouble(text));
+            let _no_room = words.try_send(Word::Trouble(text));
         }
         if found.restored.is_none() && !found.skipped.is_empty() {
             bail!(
@@ -337,7 +352,8 @@ impl Working {
     }
 
     fn say(&self, text: &str) {
-        let _nobody_listens = self.surroundings.words.send(Word::Trouble(text.to_owned()));
+        let word = Word::Trouble(text.to_owned());
+        let _no_room = self.surroundings.words.try_send(word);
     }
 
     fn parts(
@@ -364,6 +380,9 @@ impl Working {
         if let Some(cursor) = cursor {
             cursors.insert(JOURNAL.to_owned(), serde_json::to_value(cursor)?);
         }
+        let committed = self.surroundings.committed.iter();
+        let sources: Vec<&String> = committed.map(|(id, _)| id).collect();
+        cursors.insert(SOURCES.to_owned(), serde_json::to_value(sources)?);
         Ok(ManifestParts {
             as_of_ns: upto_ns,
             created_wall_ns: (self.surroundings.clock)(),

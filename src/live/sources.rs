@@ -194,7 +194,8 @@ impl Pump {
     }
 
     fn say(&self, text: &str) {
-        let _nobody_listens = self.words.send(Word::Trouble(text.to_owned()));
+        // A reader that does not keep up misses some of these; the counters have all.
+        let _no_room = self.words.try_send(Word::Trouble(text.to_owned()));
     }
 
     /// Waits, but not for longer than the job runs.
