@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -53,13 +53,34 @@ fn append(path: &str, lines: &[String]) {
     file.write_all(lines.concat().as_bytes()).unwrap();
 }
 
-fn start(dir: &Dir, workers: &str) -> Child {
+/// A job that does not outlive its test.
+struct Job(Child);
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // It has mostly ended by then.
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+impl Job {
+    /// Waits for its end; answers with its exit code and what it said.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut err = String::new();
+        let stderr = self.0.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut err).unwrap();
+        (self.0.wait().unwrap().code(), err)
+    }
+}
+
+fn start(dir: &Dir, workers: &str) -> Job {
     let (acquis, state, alerts) = (
         dir.path("acquis.yaml"),
         dir.path("state"),
         dir.path("alerts.jsonl"),
     );
-    command(&[
+    let child = command(&[
         "run",
         "--acquis",
         &acquis,
@@ -82,11 +103,12 @@ fn start(dir: &Dir, workers: &str) -> Child {
     .stdout(Stdio::null())
     .stderr(Stdio::piped())
     .spawn()
-    .unwrap()
+    .unwrap();
+    Job(child)
 }
 
-fn signal(child: &Child, name: &str) {
-    let pid = child.id().to_string();
+fn signal(job: &Job, name: &str) {
+    let pid = job.0.id().to_string();
     let sent = std::process::Command::new("kill")
         .args(["-s", name, &pid])
         .status();
@@ -131,6 +153,23 @@ fn n_checkpoints(dir: &Dir) -> usize {
     std::fs::read_dir(dir.path("state/checkpoints/log")).map_or(0, Iterator::count)
 }
 
+/// Waits until these alerts stand, and no others.
+fn settles_at(path: &str, expected: &BTreeMap<String, i64>) {
+    let until = Instant::now() + PATIENCE;
+    while standing(path) != *expected && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let given = standing(path);
+    let differs = |(what, n): &(&String, &i64)| given.get(*what) != Some(*n);
+    let missing: Vec<_> = expected.iter().filter(differs).collect();
+    let differs = |(what, n): &(&String, &i64)| expected.get(*what) != Some(*n);
+    let extra: Vec<_> = given.iter().filter(differs).collect();
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "missing {missing:#?}, extra {extra:#?}"
+    );
+}
+
 #[test]
 fn kills_and_restarts_leave_the_alerts_of_a_replay() {
     let dir = Dir::new();
@@ -169,9 +208,9 @@ fn kills_and_restarts_leave_the_alerts_of_a_replay() {
         // Anywhere in what it does.
         std::thread::sleep(Duration::from_millis(170 * u64::try_from(life).unwrap()));
         signal(&job, "KILL");
-        assert!(!job.wait().unwrap().success());
+        assert_eq!(job.end().0, None);
     }
-    let job = start(&dir, "2");
+    let mut job = start(&dir, "2");
     let replay = [
         "replay",
         &one,
@@ -186,33 +225,20 @@ fn kills_and_restarts_leave_the_alerts_of_a_replay() {
     run(&[&replay[..], &[&expected]].concat()).is(0, "", "");
     let expected = standing(&expected);
     assert!(expected.len() >= 40, "{expected:?}");
-    let until = Instant::now() + PATIENCE;
-    while standing(&dir.path("alerts.jsonl")) != expected && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let given = standing(&dir.path("alerts.jsonl"));
-    let differs = |(what, n): &(&String, &i64)| given.get(*what) != Some(*n);
-    let missing: Vec<_> = expected.iter().filter(differs).collect();
-    let differs = |(what, n): &(&String, &i64)| expected.get(*what) != Some(*n);
-    let extra: Vec<_> = given.iter().filter(differs).collect();
-    assert!(
-        missing.is_empty() && extra.is_empty(),
-        "missing {missing:#?}, extra {extra:#?}"
-    );
+    settles_at(&dir.path("alerts.jsonl"), &expected);
     signal(&job, "TERM");
-    let output = job.wait_with_output().unwrap();
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{err}");
+    let (code, err) = job.end();
+    assert_eq!(code, Some(0), "{err}");
     assert!(
         err.contains("resumed    checkpoint") && !err.contains("warning"),
         "{err}"
     );
     assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
     // What is done is not done again.
-    let job = start(&dir, "1");
+    let mut job = start(&dir, "1");
     std::thread::sleep(Duration::from_millis(500));
     signal(&job, "INT");
-    assert!(job.wait_with_output().unwrap().status.success());
+    assert_eq!(job.end().0, Some(0));
     assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
 }
 

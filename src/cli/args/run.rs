@@ -1,0 +1,80 @@
+//! Flags of a job that follows logs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ContentArgs;
+
+/// Flags of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// What is read: a file of acquisitions. Default: what --config names.
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub acquis: Option<PathBuf>,
+    /// Directory of such files: *.yaml and *.yml.
+    #[arg(long, value_name = "DIR", help_heading = "Input")]
+    pub acquis_dir: Option<PathBuf>,
+    /// How far out of order the lines of one partition may be.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "2s",
+        help_heading = "Input"
+    )]
+    pub lateness: String,
+    /// How far event time stays behind the clock where there are no lines: what arrives later than
+    /// this after it happened counts as of now.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5s",
+        help_heading = "Input"
+    )]
+    pub idle: String,
+    /// What runs.
+    #[command(flatten)]
+    pub content: ContentArgs,
+    /// Write alerts here, one JSON a line, each once over all restarts. An alert that a late line
+    /// changes is followed by a line that withdraws it.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub alerts: Option<PathBuf>,
+    /// Directory of what is kept: checkpoints, logs of sources. Default: /var/lib/overspill for root,
+    /// else ~/.local/state/overspill.
+    #[arg(long, value_name = "DIR", help_heading = "State")]
+    pub state: Option<PathBuf>,
+    /// Where checkpoints are, if not in --state: a directory; in builds with object-store also
+    /// s3://, gs://, az://.
+    #[arg(long, value_name = "ADDRESS", help_heading = "State")]
+    pub checkpoints: Option<String>,
+    /// Time between checkpoints.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10s",
+        help_heading = "State"
+    )]
+    pub checkpoint_every: String,
+    /// Keep nothing: a restart begins anew.
+    #[arg(long, conflicts_with = "checkpoints", help_heading = "State")]
+    pub no_checkpoints: bool,
+    /// Name of this machine in the names of what only it can read. Default: its host name.
+    #[arg(long, value_name = "NAME", help_heading = "State")]
+    pub node: Option<String>,
+    /// Workers.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        help_heading = "Resources"
+    )]
+    pub workers: usize,
+    /// Most live buckets; beyond, the least useful ones are dropped and counted.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = crate::wire::BUCKETS_MAX,
+        help_heading = "Resources"
+    )]
+    pub buckets_max: usize,
+}
