@@ -157,6 +157,10 @@ impl Detect {
         mut give: impl FnMut(&Capability<u64>, &mut PourBatch),
     ) -> Next {
         if self.stop.load(Ordering::Relaxed) {
+            // Those that came since are closed too, or nobody would wake this again.
+            if let Some(held) = capability.as_ref() {
+                self.home.adopt(*held.time());
+            }
             self.home.close();
         }
         // It bounds a quantum; detection never sees it.

@@ -98,7 +98,7 @@ impl Home {
     }
 
     /// Takes over the partitions that came since; this worker has promised nothing before `held`.
-    fn adopt(&mut self, held: u64) {
+    pub(crate) fn adopt(&mut self, held: u64) {
         self.pool.adopt();
         if self.pool.n_lanes() == self.n_seen {
             return;
