@@ -219,7 +219,11 @@ impl Pumping {
 fn job(config: &Config, live: Live, outputs: Sender<Output>, progress: &Arc<Progress>) -> Job {
     Job {
         plan: Arc::clone(&config.plan),
-        settings: config.settings.clone(),
+        settings: Settings {
+            // It closes partitions, as if they had ended. This job is left where it stands, by `halt`.
+            stop: Arc::default(),
+            ..config.settings.clone()
+        },
         layout: Layout::Threads(config.workers),
         partitions: Vec::new(),
         outputs: Some(outputs),
