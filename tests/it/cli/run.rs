@@ -152,8 +152,21 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     }
 }
 
-fn n_checkpoints(dir: &Dir) -> usize {
+/// Entries of the log of checkpoints: each start and each checkpoint adds one.
+fn n_entries(dir: &Dir) -> usize {
     std::fs::read_dir(dir.path("state/checkpoints/log")).map_or(0, Iterator::count)
+}
+
+/// Name of the newest checkpoint, if there is one. Beside them stand markers of generations.
+fn newest_checkpoint(dir: &Dir) -> Option<String> {
+    let entries = std::fs::read_dir(dir.path("state/checkpoints/log")).ok()?;
+    let is_checkpoint = |path: &std::path::PathBuf| {
+        let text = std::fs::read(path).unwrap_or_default();
+        String::from_utf8_lossy(&text).contains("\"checkpoint\":")
+    };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let newest = paths.filter(is_checkpoint).max()?;
+    Some(newest.display().to_string())
 }
 
 /// Waits until these alerts stand, and no others.
@@ -194,19 +207,12 @@ fn kills_and_restarts_leave_the_alerts_of_a_replay() {
     };
     more();
     for (life, workers) in ["2", "1", "2", "4"].into_iter().enumerate() {
-        let (seen, n_before) = (
-            standing(&dir.path("alerts.jsonl")).len(),
-            n_checkpoints(&dir),
-        );
+        let before = newest_checkpoint(&dir);
         let mut job = start(&dir, workers);
-        if life == 0 {
-            wait_for("an alert", || {
-                standing(&dir.path("alerts.jsonl")).len() > seen
-            });
-        }
-        wait_for("a checkpoint", || {
-            n_checkpoints(&dir) > n_before || n_before >= 3
+        wait_for("an alert", || {
+            !standing(&dir.path("alerts.jsonl")).is_empty()
         });
+        wait_for("a checkpoint", || newest_checkpoint(&dir) > before);
         more();
         // Anywhere in what it does.
         std::thread::sleep(Duration::from_millis(170 * u64::try_from(life).unwrap()));
@@ -238,10 +244,13 @@ fn kills_and_restarts_leave_the_alerts_of_a_replay() {
     );
     assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
     // What is done is not done again.
+    let n_before = n_entries(&dir);
     let mut job = start(&dir, "1");
-    std::thread::sleep(Duration::from_millis(500));
+    // It writes there once it is ready for signals.
+    wait_for("its generation", || n_entries(&dir) > n_before);
     signal(&job, "INT");
-    assert_eq!(job.end().0, Some(0));
+    let (code, err) = job.end();
+    assert_eq!(code, Some(0), "{err}");
     assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
 }
 
