@@ -11,6 +11,7 @@ use super::{Exit, print};
 use crate::report::human::{grouped, moment};
 use crate::report::table::Table;
 use crate::report::term::{Paint, Style, safe};
+use crate::wire::chain;
 
 pub(super) fn run(args: &CheckpointArgs, format: Format, color: Color) -> Result<Exit> {
     let style = Style::of(&std::io::stdout(), color);
@@ -261,16 +262,6 @@ fn verify(vault: &Vault, number: Option<u64>, format: Format, style: &Style) -> 
 fn damages(verification: &Verification) -> Vec<String> {
     let damages = verification.damages.iter();
     damages.map(|damage| chain(damage)).collect()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 /// An error with what to do about it.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use overspill_bucket::{KEY_GROUPS, Kind, SnapshotError, Spec, Table, TableConfig, group_owner};
+use overspill_bucket::{
+    Change, KEY_GROUPS, Kind, SnapshotError, Spec, Table, TableConfig, group_owner,
+};
 use proptest::prelude::*;
 
 use super::properties::{Case, crowded, roomy};
@@ -25,6 +27,27 @@ fn moved(case: &Case, fleet: &Fleet, n_tables: usize, speculative: bool) -> Flee
     next
 }
 
+/// A fleet that was restored as of a watermark is given all pours again, and what the first fleet said
+/// before: it says the rest.
+fn goes_on(
+    case: &Case,
+    second: &mut Fleet,
+    watermark: i64,
+    before: Vec<Change>,
+) -> Result<(), TestCaseError> {
+    second.changes = before;
+    // What the first fleet said of pours above the watermark died with it.
+    second
+        .changes
+        .retain(|change| change.overflow.order.eff_ns <= watermark);
+    for pour in &case.pours {
+        second.pour(pour);
+    }
+    second.finish(case.end());
+    prop_assert_eq!(sum(&second.changes), case.expected());
+    Ok(())
+}
+
 fn check_move(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<(), TestCaseError> {
     let mut first = Fleet::new(&case.specs, case.config(modes[0]), sizes[0]);
     let mut second = None;
@@ -40,16 +63,7 @@ fn check_move(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<(), Te
     let Some((mut second, watermark, before)) = second else {
         return Ok(());
     };
-    second.changes = before;
-    // What the first fleet said of pours above the watermark died with it.
-    second
-        .changes
-        .retain(|change| change.overflow.order.eff_ns <= watermark);
-    for pour in &case.pours {
-        second.pour(pour);
-    }
-    second.finish(case.end());
-    prop_assert_eq!(sum(&second.changes), case.expected());
+    goes_on(case, &mut second, watermark, before)?;
     let n_late: u64 = second
         .tables
         .iter()
@@ -102,16 +116,7 @@ fn check_increments(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<
             .iter_mut()
             .all(|table| table.take_changed().is_empty())
     );
-    second.changes = before;
-    second
-        .changes
-        .retain(|change| change.overflow.order.eff_ns <= watermark);
-    for pour in &case.pours {
-        second.pour(pour);
-    }
-    second.finish(case.end());
-    prop_assert_eq!(sum(&second.changes), case.expected());
-    Ok(())
+    goes_on(case, &mut second, watermark, before)
 }
 
 proptest! {
