@@ -91,7 +91,7 @@ pub(crate) fn detect<'s>(
     scope: Scope<'s, u64>,
     parts: &Parts,
     probe: &ProbeHandle<u64>,
-    restarts: Option<Rc<RefCell<Restarts>>>,
+    restarts: Rc<RefCell<Restarts>>,
     stats: &Rc<RefCell<Stats>>,
 ) -> (Stream<'s, u64, PourBatch>, Activator) {
     let Parts {

@@ -128,20 +128,27 @@ fn build<'s>(
     let restored = parts.restored.as_ref();
     let begin = restored.map_or(0, |restored| tick(restored.upto_ns.saturating_add(1)));
     let (announced, control) = control(scope, parts.checkpoints.clone(), begin);
-    let restarts = parts
-        .checkpoints
-        .is_some()
-        .then(|| Rc::new(RefCell::new(Restarts::default())));
+    let restarts = Rc::new(RefCell::new(match parts.checkpoints {
+        Some(_) => Restarts::kept(),
+        None => Restarts::default(),
+    }));
     let index = scope.worker().index();
     let writer = |restarts: Option<Rc<RefCell<Restarts>>>| {
         let checkpoints = parts.checkpoints.as_ref();
         checkpoints.map(|given| Writer::new(given.pieces.clone(), index, restarts))
     };
     let probe = ProbeHandle::new();
-    let (pours, wake) = detect(scope, parts, &probe, restarts.clone(), stats);
+    let (pours, wake) = detect(scope, parts, &probe, Rc::clone(&restarts), stats);
     let pours = pours.probe_with(poured);
     let first = announced.clone();
-    let spilled = buckets(pours, first, "Buckets", of_lines, writer(restarts), stats);
+    let spilled = buckets(
+        pours,
+        first,
+        "Buckets",
+        of_lines,
+        writer(Some(restarts)),
+        stats,
+    );
     let spilled = spilled.probe_with(&probe);
     let recorder = || parts.recorder.clone();
     let alerts = alerts(spilled, plan, settings, recorder(), 0, stats);

@@ -46,10 +46,7 @@ pub(crate) struct Home {
     lateness_ns: i64,
     /// How far an idle partition stays behind the clock.
     idle_ns: i64,
-    /// For checkpoints, if there are any.
-    restarts: Option<Rc<RefCell<Restarts>>>,
-    /// For when there are none.
-    unkept: Restarts,
+    restarts: Rc<RefCell<Restarts>>,
     outstanding: VecDeque<(u64, u64)>,
     n_outstanding: u64,
     probe: ProbeHandle<u64>,
@@ -78,7 +75,7 @@ impl Home {
         pool: &Arc<Pool>,
         worker: usize,
         settings: &Settings,
-        restarts: Option<Rc<RefCell<Restarts>>>,
+        restarts: Rc<RefCell<Restarts>>,
         probe: &ProbeHandle<u64>,
     ) -> Self {
         Self {
@@ -90,7 +87,6 @@ impl Home {
             lateness_ns: settings.lateness_ns,
             idle_ns: settings.idle_ns,
             restarts,
-            unkept: Restarts::default(),
             outstanding: VecDeque::new(),
             n_outstanding: 0,
             probe: probe.clone(),
@@ -111,13 +107,12 @@ impl Home {
             }
             let held_ns = (held > 0).then(|| complete_ns(Some(held)));
             let promised_ns = held_ns.max(self.pool.restored_ns());
-            let mut restarts = self.restarts.as_ref().map(|kept| kept.borrow_mut());
             let course = Course::new(
                 lane.partition.id,
                 &lane.partition.start,
                 self.lateness_ns,
                 promised_ns,
-                restarts.as_deref_mut(),
+                &mut self.restarts.borrow_mut(),
             );
             lane.set_watermark(course.watermark_ns());
             self.desks.push(Desk {
@@ -179,8 +174,7 @@ impl Home {
     ) -> usize {
         let mut n_done = 0;
         let desk = &mut self.desks[at];
-        let mut kept = self.restarts.as_ref().map(|kept| kept.borrow_mut());
-        let restarts = kept.as_deref_mut().unwrap_or(&mut self.unkept);
+        let restarts = &mut *self.restarts.borrow_mut();
         while let Some(mut entry) = desk.parked.first_entry()
             && *entry.key() == desk.next
         {
@@ -217,8 +211,7 @@ impl Home {
         if !self.pool.is_live() {
             return;
         }
-        let mut kept = self.restarts.as_ref().map(|kept| kept.borrow_mut());
-        let restarts = kept.as_deref_mut().unwrap_or(&mut self.unkept);
+        let restarts = &mut *self.restarts.borrow_mut();
         for desk in &mut self.desks {
             if let Some(word) = desk.lane.caught_up(desk.next) {
                 let upto_ns = word.as_of_ns.saturating_sub(self.idle_ns);
@@ -237,8 +230,7 @@ impl Home {
 
     /// Finishes the lanes of which everything came home.
     fn see_ends(&mut self, stats: &mut Stats) {
-        let mut kept = self.restarts.as_ref().map(|kept| kept.borrow_mut());
-        let restarts = kept.as_deref_mut().unwrap_or(&mut self.unkept);
+        let restarts = &mut *self.restarts.borrow_mut();
         let (pool, has_finished) = (&self.pool, &mut self.has_finished);
         self.desks.retain(|desk| {
             let is_finished = desk.lane.has_ended() && desk.next == desk.lane.n_taken();

@@ -136,14 +136,23 @@ impl Log {
     }
 }
 
-/// The logs of the partitions at home at a worker.
+/// The logs of the partitions at home at a worker; none in a job without checkpoints.
 #[derive(Debug, Default)]
 pub(crate) struct Restarts {
+    is_kept: bool,
     logs: BTreeMap<u32, Log>,
     released_ns: Option<i64>,
 }
 
 impl Restarts {
+    /// Keeps the logs, for checkpoints.
+    pub(crate) fn kept() -> Self {
+        Self {
+            is_kept: true,
+            ..Self::default()
+        }
+    }
+
     /// What a checkpoint as of `upto_ns` holds; partitions that ended are told for the last time.
     pub(crate) fn as_of(&mut self, upto_ns: i64) -> Vec<RestartPoint> {
         let points: Vec<RestartPoint> = self
@@ -183,7 +192,6 @@ pub(crate) struct Course {
     counted: Option<(i64, u64)>,
     /// Where reading goes on after what came home.
     after: Mark,
-    keeps_log: bool,
 }
 
 impl Course {
@@ -193,7 +201,7 @@ impl Course {
         start: &Start,
         lateness_ns: i64,
         promised_ns: Option<i64>,
-        log: Option<&mut Restarts>,
+        restarts: &mut Restarts,
     ) -> Self {
         let mut clock = match start.resumed {
             Some(resumed) => PartitionClock::resumed(lateness_ns, resumed.clock),
@@ -205,8 +213,7 @@ impl Course {
         if start.resumed.is_none() && floor_ns != i64::MIN {
             clock.raise(floor_ns);
         }
-        let keeps_log = log.is_some();
-        if let Some(restarts) = log {
+        if restarts.is_kept {
             let below = start
                 .resumed
                 .map_or(start.mark.offset, |resumed| resumed.counted_below);
@@ -232,7 +239,6 @@ impl Course {
                 .resumed
                 .map(|resumed| (resumed.upto_ns, resumed.counted_below)),
             after: start.mark.clone(),
-            keeps_log,
         }
     }
 
@@ -249,10 +255,7 @@ impl Course {
         context: &Arc<[u8]>,
         restarts: &mut Restarts,
     ) -> Vec<Option<i64>> {
-        let mut log = match self.keeps_log {
-            true => restarts.logs.get_mut(&self.partition),
-            false => None,
-        };
+        let mut log = restarts.logs.get_mut(&self.partition);
         let lines = moments.iter().zip(offsets);
         lines
             .map(|(time_ns, offset)| {
@@ -331,11 +334,7 @@ impl Course {
         }
         self.clock.raise(upto_ns);
         let now_ns = self.watermark_ns();
-        let log = match self.keeps_log {
-            true => restarts.logs.get_mut(&self.partition),
-            false => None,
-        };
-        if let Some(log) = log
+        if let Some(log) = restarts.logs.get_mut(&self.partition)
             && passes(before_ns, now_ns)
         {
             log.passed.push_back(Passed {

@@ -45,7 +45,8 @@ fn pours(plan: &Arc<Plan>, partitions: &[Vec<String>]) -> PourBatch {
     let mut out = PourBatch::default();
     for (lines, partition) in partitions.iter().zip(0..) {
         let mut state = ParserState::new(&plan.parsers, Time::ZERO);
-        let mut course = Course::new(partition, &Start::default(), 0, None, None);
+        let mut unkept = Restarts::default();
+        let mut course = Course::new(partition, &Start::default(), 0, None, &mut unkept);
         let mut batch = LineBatch::default();
         for (line, offset) in lines.iter().zip(0..) {
             batch.push(line.as_bytes(), offset, false);
@@ -54,7 +55,6 @@ fn pours(plan: &Arc<Plan>, partitions: &[Vec<String>]) -> PourBatch {
             let source = (partition, &Origin::default());
             worker.line(source, &mut state, &batch, line);
         }
-        let mut unkept = Restarts::default();
         let (batches, _) = worker
             .take()
             .stamp(&mut course, &Arc::from([]), &mut unkept);

@@ -88,10 +88,10 @@ proptest! {
         is_idle_again: bool,
         promised in prop_oneof![Just(None), (0..20_i64).prop_map(Some)],
     ) {
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::kept();
         let promised_ns = promised.map(|time| time * STEP);
         let start = Start { mark: mark(0), resumed: None };
-        let mut course = Course::new(7, &start, lateness * STEP, promised_ns, Some(&mut restarts));
+        let mut course = Course::new(7, &start, lateness * STEP, promised_ns, &mut restarts);
         let mut taken: Option<(i64, RestartPoint)> = None;
         let mut n_passed = 0;
         let mut before_ns = course.watermark_ns();
@@ -116,8 +116,8 @@ proptest! {
             .collect();
         let resumed = Resumed { upto_ns, counted_below: point.counted_below, clock: point.clock };
         let start = Start { mark: point.mark.clone(), resumed: Some(resumed) };
-        let mut restarts = Restarts::default();
-        let mut course = Course::new(7, &start, lateness * STEP, Some(upto_ns), Some(&mut restarts));
+        let mut restarts = Restarts::kept();
+        let mut course = Course::new(7, &start, lateness * STEP, Some(upto_ns), &mut restarts);
         let lines_only: Vec<Happening> = happenings
             .iter()
             .copied()
@@ -140,9 +140,9 @@ proptest! {
 
 #[test]
 fn what_ended_is_told_once_and_what_is_passed_is_forgotten() {
-    let mut restarts = Restarts::default();
+    let mut restarts = Restarts::kept();
     let start = Start::default();
-    let mut course = Course::new(1, &start, 0, None, Some(&mut restarts));
+    let mut course = Course::new(1, &start, 0, None, &mut restarts);
     let times: Vec<Option<i64>> = (0..100).map(|n| Some(n * GRID_NS + 1)).collect();
     let offsets: Vec<u64> = (0..100).collect();
     course.times(&times, &offsets, &context(), &mut restarts);
