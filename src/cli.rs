@@ -3,6 +3,7 @@
 mod archive;
 pub mod args;
 mod checkpoint;
+mod cluster;
 mod completion;
 mod config;
 mod explain;
@@ -33,6 +34,8 @@ pub enum Exit {
     Refused,
     /// Interrupted; what was read so far was finished.
     Interrupted,
+    /// A supervised process cannot run with its configuration: starting it again would not help.
+    Configuration,
 }
 
 impl Exit {
@@ -42,6 +45,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Refused => 3,
             Self::Interrupted => INTERRUPTED,
+            Self::Configuration => 2,
         }
     }
 }

@@ -37,6 +37,9 @@ pub struct Engine {
     pub report: Report,
     /// Where the plan's services warn while it runs.
     pub runtime: Arc<Warnings>,
+    /// Fingerprint of the content, its data files and the allowlist.
+    pub digest: [u8; 32],
+    data_digest: [u8; 32],
 }
 
 /// How to compile, beside the content itself.
@@ -67,19 +70,27 @@ pub fn load(args: &ContentArgs) -> Result<Engine> {
     }
     engine.warnings.extend(no_profiles(&engine));
     if let Some(path) = &args.allowlist {
-        engine.plan.policy.allowlist = allowlist(path)?;
+        let text = allowlist_text(path)?;
+        engine.plan.policy.allowlist = allowlist(path, &text)?;
+        engine.digest = content.digest(&[text.as_bytes(), &engine.data_digest]);
     }
     Ok(engine)
+}
+
+/// A fingerprint of what the flags name as it is now, without data files, for comparison with an earlier one.
+///
+/// # Errors
+/// When the hub or configuration cannot be read.
+pub fn digest(args: &ContentArgs) -> Result<[u8; 32]> {
+    let content = find(args)?;
+    let allowlist = args.allowlist.as_deref().map(allowlist_text).transpose()?;
+    Ok(content.digest(&[allowlist.unwrap_or_default().as_bytes()]))
 }
 
 /// Longest file of an allowlist.
 const ALLOWLIST_BYTES_MAX: u64 = 64 << 20;
 
-/// The addresses and ranges of a file: one a line, `#` begins a comment.
-///
-/// # Errors
-/// When the file cannot be read, or names something that is neither; all such lines are named.
-fn allowlist(path: &Path) -> Result<Allowlist> {
+fn allowlist_text(path: &Path) -> Result<String> {
     let shown = path.display();
     let file = std::fs::File::open(path).with_context(|| format!("--allowlist {shown}"))?;
     let mut text = String::new();
@@ -89,6 +100,15 @@ fn allowlist(path: &Path) -> Result<Allowlist> {
     if text.len() as u64 > ALLOWLIST_BYTES_MAX {
         bail!("--allowlist {shown}: longer than {ALLOWLIST_BYTES_MAX} bytes");
     }
+    Ok(text)
+}
+
+/// The addresses and ranges of a file: one a line, `#` begins a comment.
+///
+/// # Errors
+/// When something is neither; all such lines are named.
+fn allowlist(path: &Path, text: &str) -> Result<Allowlist> {
+    let shown = path.display();
     let list: Arc<str> = Arc::from(&*shown.to_string());
     let mut allowlist = Allowlist::new();
     let mut wrong = Vec::new();
@@ -220,10 +240,12 @@ pub fn compile(content: &Content, options: Options) -> Result<Engine> {
         CompileFailed::Refused(report) => anyhow!(overspill_scenarios::render(&report)),
         other => anyhow!(chain(&other)),
     })?;
-    Ok(plan(compiled, options))
+    let digest = content.digest(&[b"", &compiled.data_digest]);
+    Ok(plan(compiled, options, digest))
 }
 
-fn plan(compiled: Compiled, options: Options) -> Engine {
+fn plan(compiled: Compiled, options: Options, digest: [u8; 32]) -> Engine {
+    let data_digest = compiled.data_digest;
     let runtime = Arc::new(Warnings::default());
     let services = Services {
         files: compiled.data_files,
@@ -266,6 +288,8 @@ fn plan(compiled: Compiled, options: Options) -> Engine {
         n_items: report.n_loaded() + report.refused.len(),
         report,
         runtime,
+        digest,
+        data_digest,
     }
 }
 

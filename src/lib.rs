@@ -1,13 +1,14 @@
 //! The product joined together: what the `overspill` command does, in parts that tests can call.
 //!
 //! [`cli`] parses flags and prints; [`content`] makes a plan of hub content; [`wire`] joins
-//! sources, plan and job; [`live`] does so for a job that does not end; [`processes`] runs a job over several processes; [`hubtest`] runs the
-//! tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
+//! sources, plan and job; [`live`] does so for a job that does not end; [`processes`] runs a replay over several processes,
+//! [`fleet`] supervises those of a live job; [`hubtest`] runs the tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
 //! user sees; [`signals`] ends a job early; [`warnings`] keeps what is said while one runs.
 
 pub mod cli;
 pub mod content;
 pub mod explain;
+pub mod fleet;
 pub mod hubtest;
 pub mod link;
 pub mod live;

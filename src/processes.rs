@@ -160,7 +160,7 @@ fn meet(
         },
     };
     let meeting = connect(listener, &peers, &|_notice| (), now)?;
-    Ok(sockets(meeting))
+    Ok(sockets(meeting).0)
 }
 
 fn child(index: usize) -> Result<Role> {

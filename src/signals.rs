@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// What a shell reports of a process that an interrupt has ended.
@@ -22,6 +22,15 @@ pub fn stop_then_end(stop: &Arc<AtomicBool>) -> Result<()> {
             .context("handle signals")?;
         flag::register(signal, Arc::clone(stop)).context("handle signals")?;
     }
+    Ok(())
+}
+
+/// From now on a hangup sets `reload`, and does not end the process.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub fn reload(reload: &Arc<AtomicBool>) -> Result<()> {
+    flag::register(SIGHUP, Arc::clone(reload)).context("handle signals")?;
     Ok(())
 }
 

@@ -210,6 +210,15 @@ impl Vault {
         ))
     }
 
+    /// Whether a generation has begun in this store: a process that was told of it by its coordinator, and does not find
+    /// it, looks at another store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn has_begun(&self, generation: u64) -> Result<bool, CheckpointError> {
+        Ok(matches!(self.entry(generation)?, Ok(Entry::Generation(_))))
+    }
+
     pub(crate) fn manifest(&self, number: u64) -> Result<Manifest, CheckpointError> {
         match self.entry(number)? {
             Ok(Entry::Checkpoint(manifest)) => Ok(manifest),

@@ -29,9 +29,11 @@ use siphasher::sip::SipHasher13;
 use crate::command::{CommandConfig, CommandSource};
 use crate::file::FileSource;
 #[cfg(feature = "kafka")]
-use crate::kafka::{KafkaConfig, KafkaSource};
+use crate::kafka::{Belongs, KafkaConfig, KafkaSource};
 use crate::once::{OnceInput, OnceSource};
 use crate::pipe::PipeSource;
+#[cfg(feature = "kafka")]
+use crate::source::divides_to;
 use crate::source::{Clock, LiveSource, Resume, SourceError};
 use crate::syslog::{DatagramSource, StreamConfig, StreamSource, SyslogConfig, TlsError};
 use crate::tail::{Exclude, TailConfig, TailSource};
@@ -333,6 +335,44 @@ impl AcquisitionKind {
 }
 
 impl Acquisition {
+    /// Whether every process of a job can read it. What is not shared is read on one machine only: its files, its
+    /// ports.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match &self.kind {
+            #[cfg(feature = "kafka")]
+            AcquisitionKind::Kafka(_) => true,
+            AcquisitionKind::Tail(_)
+            | AcquisitionKind::Once(_)
+            | AcquisitionKind::Datagrams(_)
+            | AcquisitionKind::Streams(..)
+            | AcquisitionKind::Stdin { .. }
+            | AcquisitionKind::Command(_) => false,
+        }
+    }
+
+    /// What process `index` of `n` reads of it: of a shared source a part, see [`crate::source::divides_to`], of any other
+    /// one all.
+    #[must_use]
+    pub fn share(&self, index: usize, n: usize) -> Self {
+        let mut ours = self.clone();
+        match &mut ours.kind {
+            #[cfg(feature = "kafka")]
+            AcquisitionKind::Kafka(config) => {
+                config.belongs = Belongs::new(move |name| divides_to(name, n) == index);
+            }
+            AcquisitionKind::Tail(_)
+            | AcquisitionKind::Once(_)
+            | AcquisitionKind::Datagrams(_)
+            | AcquisitionKind::Streams(..)
+            | AcquisitionKind::Stdin { .. }
+            | AcquisitionKind::Command(_) => {
+                let _all_of_it = (index, n);
+            }
+        }
+        ours
+    }
+
     /// Makes the source.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ mod backoff;
 pub(crate) mod check;
 mod clock;
 mod counters;
+mod divide;
 mod mailbox;
 mod position;
 
@@ -38,6 +39,7 @@ use overspill_event::{LineBatch, Origin};
 pub use backoff::Backoff;
 pub use clock::{Clock, system_clock};
 pub use counters::{Count, Counters, Sample};
+pub use divide::divides_to;
 pub(crate) use mailbox::{Mailbox, Offered, Weigh};
 pub use position::{PartitionName, Position, PositionError, Positions, Resume};
 

@@ -68,6 +68,8 @@ pub struct Compiled {
     pub geo: Arc<dyn Geo>,
     /// What runs, what does not, and why.
     pub report: Report,
+    /// Fingerprint of the data files and databases.
+    pub data_digest: [u8; 32],
 }
 
 impl std::fmt::Debug for Compiled {
@@ -167,6 +169,7 @@ pub fn compile(content: &Content, options: &Options) -> Result<Compiled, Compile
         profiles: Profiles::new(profiles),
         data_files: loaded.files,
         geo: loaded.geo,
+        data_digest: loaded.digest,
         report,
     })
 }

@@ -87,6 +87,39 @@ impl Content {
         &self.findings
     }
 
+    /// A fingerprint of all texts, in the order in which they count, and of what the caller adds; not of data files.
+    #[must_use]
+    pub fn digest(&self, added: &[&[u8]]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut take = |kind: u8, name: &str, text: &[u8]| {
+            hash.update([kind]);
+            for part in [name.as_bytes(), text] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+        };
+        for item in &self.items {
+            take(0, &item.installed, item.file.text.as_bytes());
+        }
+        for file in &self.profiles {
+            take(1, "", file.text.as_bytes());
+        }
+        for file in self.simulation.iter().chain(&self.console_context) {
+            take(2, "", file.text.as_bytes());
+        }
+        for file in &self.patterns {
+            take(
+                3,
+                &file.path.file_name().unwrap_or_default().to_string_lossy(),
+                file.text.as_bytes(),
+            );
+        }
+        for added in added {
+            take(4, "", added);
+        }
+        hash.finalize().into()
+    }
+
     /// A directory in which data files and GeoIP databases are looked for, after those added
     /// before.
     pub fn add_data_dir(&mut self, directory: impl Into<PathBuf>) {

@@ -1,11 +1,13 @@
 //! What may be typed: commands, flags, and their help.
 
+mod cluster;
 mod run;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use cluster::ClusterArgs;
 pub use run::RunArgs;
 
 /// Detection engine for logs: CrowdSec's parsers and scenarios, counted over the whole fleet.

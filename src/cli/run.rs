@@ -1,73 +1,246 @@
 //! `overspill run`: logs that are followed.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use overspill_dataflow::{Mode, Plan};
 use overspill_decision::wire;
 use overspill_event::Alert;
 use overspill_golike::duration;
 use overspill_golike::time::Time;
+use overspill_peers::supervise::Ended;
+use overspill_peers::supervise::child::{die_with_supervisor, exit_on_panic};
 use overspill_scenarios::config_paths;
 
 use super::args::{Color, Format, RunArgs};
+use super::cluster::{is_follower, is_supervisor, member};
 use super::replay::{content_name, moment, report_content};
 use super::{Exit, print, tell};
 use crate::content::{self, Engine};
+use crate::fleet;
+use crate::live::reload::Digest;
 use crate::live::{self, Config, Word, sources};
 use crate::report::human::grouped;
 use crate::report::term::{Paint, Style, safe};
 use crate::signals;
+use crate::wire::chain;
 
+/// How often a process looks whether it is to reload its content.
+const RELOAD_LOOK: Duration = Duration::from_millis(100);
+/// How often files are looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(3);
 /// Where state is kept by root.
 const STATE_OF_ROOT: &str = "/var/lib/overspill";
 
 pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> {
     let err = Style::of(&std::io::stderr(), color);
-    let state = state_dir(args)?;
-    let (acquis, acquis_dir) = acquisition_paths(args)?;
-    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state)?;
-    for text in &found.refused {
-        tell(&format!("{}\n", safe(text)));
+    if is_supervisor(&args.cluster) {
+        return supervise(args);
     }
-    for text in &found.warnings {
-        tell(&format!("{}\n", err.paint(Paint::Yellow, &safe(text))));
-    }
-    if found.acquisitions.is_empty() {
-        bail!("nothing to read: no acquisition is usable (--acquis FILE, --acquis-dir DIR)");
-    }
-    let engine = content::load(&args.content)?;
-    report_content(&engine, &err);
-    let is_refused = !engine.refused.is_empty() || !found.refused.is_empty();
-    if args.content.strict && is_refused {
-        return Ok(Exit::Refused);
-    }
-    let config = config(args, &state, found.acquisitions, engine)?;
-    signals::stop_then_end(&config.settings.stop)?;
+    // First of all, while there is one thread.
+    let is_supervised = die_with_supervisor().map_err(|error| anyhow!(chain(&error)))?;
+    let config = match prepare(args, &err) {
+        Ok(Prepared::Ready(config)) => *config,
+        Ok(Prepared::Refused) => return Ok(Exit::Refused),
+        // Nor would it help to be started again.
+        Err(error) if is_supervised => {
+            tell(&format!("error: {error:#}\n"));
+            return Ok(Exit::Configuration);
+        }
+        Err(error) => return Err(error),
+    };
+    let index = config.cluster.as_ref().map(|cluster| cluster.index);
     let stop = Arc::clone(&config.settings.stop);
-    if format == Format::Human {
+    if is_supervised {
+        signals::only_stop(&stop)?;
+    } else {
+        signals::stop_then_end(&stop)?;
+    }
+    if index.is_some() {
+        // The others would wait for this one.
+        exit_on_panic();
+    }
+    let next = Arc::new(Next::default());
+    next.watch(args, &config)?;
+    if format == Format::Human && !is_follower(&args.cluster) {
         tell(&banner(args, &config));
     }
     let out = Style::of(&std::io::stdout(), color);
     let mut shown = Ok(());
-    let ended = live::run(config, |word| {
-        if shown.is_ok() {
-            shown = show(&word, format, &out, &err);
+    let mut config = config;
+    let ended = loop {
+        let ended = live::run(config, |word| {
+            if shown.is_ok() {
+                shown = show(&word, index, format, &out, &err);
+            }
+            if shown.is_err() {
+                // Nobody reads what the job says: as an interrupt.
+                stop.store(true, Ordering::SeqCst);
+            }
+        })?;
+        match next.take().filter(|_| ended.again) {
+            Some(other) => config = other,
+            None => break ended,
         }
-        if shown.is_err() {
-            // Nobody reads what the job says: as an interrupt.
-            stop.store(true, Ordering::SeqCst);
-        }
-    })?;
+    };
     shown?;
     if format == Format::Human {
         let (lines, alerts) = (grouped(ended.lines), grouped(ended.alerts));
-        tell(&format!("  {lines} lines, {alerts} alerts\n"));
+        let text = match index {
+            None | Some(0) => format!("  {lines} lines, {alerts} alerts\n"),
+            Some(index) => format!("  process {index}: {lines} lines\n"),
+        };
+        tell(&text);
     }
     Ok(Exit::Done)
+}
+
+/// Starts the processes, and starts them again.
+fn supervise(args: &RunArgs) -> Result<Exit> {
+    let n = args.cluster.processes.unwrap_or(1).max(1);
+    let ended = fleet::run(n, state_dir(args)?, &mut |text| {
+        tell(&format!("supervisor {text}\n"));
+    })?;
+    Ok(match ended {
+        Ended::Done | Ended::Stopped => Exit::Done,
+        Ended::Configuration { .. } => Exit::Configuration,
+    })
+}
+
+/// What the flags and files come to.
+enum Prepared {
+    Ready(Box<Config>),
+    /// Something was refused, and `--strict` was given.
+    Refused,
+}
+
+fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
+    let state = state_dir(args)?;
+    let (acquis, acquis_dir) = acquisition_paths(args)?;
+    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state)?;
+    // One process of a machine says it for all.
+    let is_heard = !is_follower(&args.cluster);
+    if is_heard {
+        for text in &found.refused {
+            tell(&format!("{}\n", safe(text)));
+        }
+        for text in &found.warnings {
+            tell(&format!("{}\n", err.paint(Paint::Yellow, &safe(text))));
+        }
+    }
+    let engine = content::load(&args.content)?;
+    if is_heard {
+        report_content(&engine, err);
+    }
+    if found.acquisitions.is_empty() {
+        bail!("nothing to read: no acquisition is usable (--acquis FILE, --acquis-dir DIR)");
+    }
+    let is_refused = !engine.refused.is_empty() || !found.refused.is_empty();
+    if args.content.strict && is_refused {
+        return Ok(Prepared::Refused);
+    }
+    let refused = [&found.refused[..], &engine.refused[..]].concat();
+    let mut config = config(args, &state, found.acquisitions, engine)?;
+    config.refused = refused;
+    Ok(Prepared::Ready(Box::new(config)))
+}
+
+/// What the flags and files come to now. What is refused and was not before is an error: nothing that runs is lost by
+/// a file that is wrong.
+fn other(args: &RunArgs, refused: &[String]) -> Result<Config> {
+    let Prepared::Ready(config) = prepare(args, &Style::plain(80))? else {
+        bail!("something was refused");
+    };
+    let new = config.refused.iter().filter(|text| !refused.contains(text));
+    let new: Vec<&str> = new.map(String::as_str).collect();
+    if !new.is_empty() {
+        bail!("{}", new.join("\n"));
+    }
+    Ok(*config)
+}
+
+/// Files that are looked at now and then.
+struct Watched {
+    digest: Option<Digest>,
+    due: Instant,
+}
+
+impl Watched {
+    fn new(args: &RunArgs) -> Self {
+        Self {
+            digest: content::digest(&args.content).ok(),
+            due: Instant::now() + WATCH_EVERY,
+        }
+    }
+
+    /// Whether it is time to look, and they have changed since the last time. What cannot be read is not a change yet: it
+    /// may be half written.
+    fn look(&mut self, args: &RunArgs) -> bool {
+        if Instant::now() < self.due {
+            return false;
+        }
+        self.due = Instant::now() + WATCH_EVERY;
+        let Ok(digest) = content::digest(&args.content) else {
+            return false;
+        };
+        self.digest
+            .replace(digest)
+            .is_some_and(|before| before != digest)
+    }
+}
+
+/// Content that will run next.
+#[derive(Default)]
+struct Next(Mutex<Option<Config>>);
+
+impl Next {
+    /// Compiles what the files say whenever a hangup comes; the first configuration goes on if they are wrong.
+    fn watch(self: &Arc<Self>, args: &RunArgs, first: &Config) -> Result<()> {
+        let is_due = Arc::new(AtomicBool::new(false));
+        signals::reload(&is_due)?;
+        let mut refused = first.refused.clone();
+        let (next, args) = (Arc::clone(self), args.clone());
+        let (reload, stop) = (Arc::clone(&first.reload), Arc::clone(&first.settings.stop));
+        let mut watched = args.watch.then(|| Watched::new(&args));
+        let work = move || {
+            while !stop.load(Ordering::SeqCst) {
+                std::thread::sleep(RELOAD_LOOK);
+                let is_changed = watched.as_mut().is_some_and(|watched| watched.look(&args));
+                if !is_due.swap(false, Ordering::SeqCst) && !is_changed {
+                    continue;
+                }
+                match other(&args, &refused) {
+                    Ok(mut config) => {
+                        refused.clone_from(&config.refused);
+                        config.settings.stop = Arc::clone(&stop);
+                        config.reload = Arc::clone(&reload);
+                        let digest = config.digest;
+                        next.put(config);
+                        reload.ready(digest);
+                        tell("reload     other content is ready\n");
+                    }
+                    Err(error) => tell(&format!("error: reload: {error:#}; nothing is changed\n")),
+                }
+            }
+        };
+        // It ends with the process.
+        std::thread::Builder::new()
+            .name("reload".to_owned())
+            .spawn(work)
+            .context("start a thread")?;
+        Ok(())
+    }
+
+    fn put(&self, config: Config) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
+    }
+
+    fn take(&self) -> Option<Config> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 fn time(text: &str, flag: &str) -> Result<i64> {
@@ -99,6 +272,7 @@ fn config(
     }
     Ok(Config {
         content: identity(&engine.plan),
+        digest: engine.digest,
         plan: Arc::new(engine.plan),
         settings,
         workers: args.workers.max(1),
@@ -108,6 +282,9 @@ fn config(
         every: Duration::from_nanos(u64::try_from(every_ns).unwrap_or(0)),
         alerts: args.alerts.clone(),
         warnings: engine.runtime,
+        cluster: member(&args.cluster, engine.digest)?,
+        reload: Arc::default(),
+        refused: Vec::new(),
     })
 }
 
@@ -151,7 +328,7 @@ fn acquisition_paths(args: &RunArgs) -> Result<(Option<PathBuf>, Option<PathBuf>
     };
     let paths = config_paths(config).map_err(|findings| {
         let texts: Vec<String> = findings.iter().map(|finding| finding.render()).collect();
-        anyhow::anyhow!("{}", texts.join("\n"))
+        anyhow!("{}", texts.join("\n"))
     })?;
     let usual = paths.config_dir.join("acquis.yaml");
     let path = paths
@@ -165,6 +342,10 @@ fn banner(args: &RunArgs, config: &Config) -> String {
         1 => "1 worker".to_owned(),
         n => format!("{n} workers"),
     };
+    let processes = match config.cluster.as_ref().map(|cluster| cluster.spec.n()) {
+        None => "1 process".to_owned(),
+        Some(n) => format!("{n} processes"),
+    };
     let checkpoints = config.checkpoints.as_deref().unwrap_or("none");
     let sources: Vec<&str> = config
         .acquisitions
@@ -172,7 +353,7 @@ fn banner(args: &RunArgs, config: &Config) -> String {
         .map(|acquisition| acquisition.id.as_str())
         .collect();
     format!(
-        "overspill {}  1 process, {workers}  checkpoints {checkpoints}\n\
+        "overspill {}  {processes}, {workers}  checkpoints {checkpoints}\n\
          sources    {}\n\
          content    {} scenarios from {}\n",
         env!("CARGO_PKG_VERSION"),
@@ -182,13 +363,16 @@ fn banner(args: &RunArgs, config: &Config) -> String {
     )
 }
 
-fn show(word: &Word, format: Format, out: &Style, err: &Style) -> Result<()> {
+fn show(word: &Word, index: Option<usize>, format: Format, out: &Style, err: &Style) -> Result<()> {
     match word {
         Word::Resumed {
             number,
             upto_ns,
             n_partitions,
         } => {
+            if index.is_some_and(|index| index > 0) {
+                return Ok(());
+            }
             let at = Time::from_unix_ns(*upto_ns);
             tell(&format!(
                 "resumed    checkpoint {number} as of {}, {n_partitions} partitions\n",
@@ -197,7 +381,10 @@ fn show(word: &Word, format: Format, out: &Style, err: &Style) -> Result<()> {
             Ok(())
         }
         Word::Trouble(text) => {
-            let text = format!("warning: {text}");
+            let text = match index {
+                Some(index) => format!("warning: process {index}: {text}"),
+                None => format!("warning: {text}"),
+            };
             tell(&format!("{}\n", err.paint(Paint::Yellow, &safe(&text))));
             Ok(())
         }

@@ -1,4 +1,5 @@
-//! Checkpoints: asked for, put together, written, and only then told to the sources.
+//! Checkpoints: asked for, put together of the parts of all processes, committed, and only then told to the sources.
+//! The keeper is a thread of process 0.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,24 +7,24 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender, select};
 use overspill_checkpoint as store;
-use overspill_checkpoint::{
-    Depth, Generation, Layout, ManifestParts, SegmentId, SegmentWriter, Vault,
-};
-use overspill_connectors::source::{Clock, PartitionName, Position, Positions};
-use overspill_dataflow::checkpoint::{Piece, STAGES};
-use overspill_dataflow::clock::ClockState;
-use overspill_dataflow::restart::RestartPoint;
+use overspill_checkpoint::{Depth, Generation, Layout, ManifestParts, RestartPoints, Vault};
+use overspill_connectors::source::Clock;
+use overspill_dataflow::checkpoint::Piece;
+use overspill_dataflow::post::Letter;
 
 use super::journal::{Ack, Cursor};
-use super::outlet::{Name, Point, Register};
+use super::message::{self, Message, Peers};
+use super::outlet::{Name, Point};
+use super::part::{Part, PartMaker, load};
+use super::reload::Reload;
+use super::sources::{Committed, Told};
 use super::{LOOK, Word};
 use crate::wire::chain;
 
 /// Name of the journal among the cursors of a checkpoint.
 const JOURNAL: &str = "alerts";
-
 /// Name of the list of sources among the cursors of a checkpoint.
 const SOURCES: &str = "sources";
 
@@ -43,18 +44,8 @@ impl Kept {
         let mut points = BTreeMap::new();
         for (source, partitions) in &parts.partitions {
             for (name, kept) in partitions {
-                let (upto_ns, position) = unpack(&kept.position.0)
+                let point = load(kept)
                     .with_context(|| format!("checkpoint: source {source}: partition {name}"))?;
-                let point = Point {
-                    position,
-                    upto_ns,
-                    counted_below: kept.resume_from,
-                    clock: ClockState {
-                        max_ns: kept.clock_max_ns,
-                        n_in_tick: kept.clock_n_in_tick,
-                    },
-                    is_left: kept.is_left,
-                };
                 points.insert((source.clone(), name.clone()), point);
             }
         }
@@ -75,28 +66,33 @@ impl Kept {
             journal,
         })
     }
-}
 
-/// An event time and a position, as bytes.
-fn pack(point: &Point) -> Vec<u8> {
-    let mut bytes = point.upto_ns.to_le_bytes().to_vec();
-    bytes.extend(point.position.to_bytes());
-    bytes
-}
-
-fn unpack(bytes: &[u8]) -> Result<(i64, Position)> {
-    let Some((upto_ns, rest)) = bytes.split_first_chunk() else {
-        bail!("damaged position");
-    };
-    Ok((i64::from_le_bytes(*upto_ns), Position::from_bytes(rest)?))
+    /// A machine has another name now, and so have its sources; also with the keeper, in the process that has it.
+    pub(crate) fn rename_node(&mut self, from: &str, to: &str, mut keeper: Option<&mut Keeper>) {
+        let renamed = |key: &str| {
+            let rest = key.strip_prefix(from)?.strip_prefix('/')?;
+            Some(format!("{to}/{rest}"))
+        };
+        for ((source, name), point) in std::mem::take(&mut self.points) {
+            let key = renamed(&source).unwrap_or(source);
+            self.points.insert((key, name), point);
+        }
+        for source in std::mem::take(&mut self.sources) {
+            let key = renamed(&source);
+            if let (Some(keeper), Some(key)) = (&mut keeper, &key) {
+                keeper.rename(&source, key);
+            }
+            self.sources.insert(key.unwrap_or(source));
+        }
+    }
 }
 
 /// Makes checkpoints.
 pub(crate) struct Keeper {
-    vault: Vault,
     generation: Generation,
-    workers: usize,
     restored_ns: Option<i64>,
+    /// Where all partitions of all processes stand.
+    points: RestartPoints,
 }
 
 /// What a keeper works with.
@@ -104,16 +100,24 @@ pub(crate) struct Surroundings {
     /// Asks the job.
     pub(crate) wanted: Arc<AtomicU64>,
     pub(crate) pieces: Receiver<Piece>,
+    pub(crate) maker: PartMaker,
     /// Asks the journal.
     pub(crate) asked_ns: Arc<AtomicI64>,
     pub(crate) acked: Receiver<Ack>,
-    pub(crate) register: Arc<Register>,
-    /// Tells each source.
-    pub(crate) committed: Vec<(String, Sender<Positions>)>,
+    /// The other processes, and what they say.
+    pub(crate) peers: Peers,
+    pub(crate) letters: Receiver<Letter>,
+    /// Tells each source of this process.
+    pub(crate) committed: Committed,
+    /// Sources that are known.
+    pub(crate) sources: BTreeSet<String>,
     pub(crate) content: Vec<String>,
     pub(crate) every: Duration,
     pub(crate) clock: Clock,
     pub(crate) words: Sender<Word>,
+    pub(crate) reload: Arc<Reload>,
+    /// Set when the job is to end in order.
+    pub(crate) stop: Arc<AtomicBool>,
     /// The next one is the last.
     pub(crate) is_last: Arc<AtomicBool>,
     /// Ends the job.
@@ -121,27 +125,33 @@ pub(crate) struct Surroundings {
 }
 
 /// A checkpoint that is being made.
-struct Making {
+#[derive(Debug, Default)]
+struct Round {
+    /// Its event time, once the workers of this process have settled it.
     upto_ns: Option<i64>,
-    writer: Option<SegmentWriter>,
-    points: Vec<RestartPoint>,
-    n_done: usize,
     cursor: Option<Cursor>,
+    /// What each process has done; none for one that could not.
+    parts: BTreeMap<usize, Option<Part>>,
+    told: Told,
 }
 
 impl Keeper {
     /// Begins a generation: nobody else commits to this store from here on.
-    pub(crate) fn begin(vault: Vault, now_ns: i64, workers: usize) -> Result<Self> {
+    pub(crate) fn begin(vault: &Vault, now_ns: i64) -> Result<Self> {
         let generation = vault
             .begin_generation(now_ns)
             .map_err(|error| anyhow!(chain(&error)))
             .context("begin to write checkpoints")?;
         Ok(Self {
-            vault,
             generation,
-            workers,
             restored_ns: None,
+            points: RestartPoints::new(),
         })
+    }
+
+    /// Number of the generation.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.number()
     }
 
     /// The newest checkpoint that is whole.
@@ -164,22 +174,29 @@ impl Keeper {
                  move them away to do that"
             );
         }
-        self.restored_ns = found
-            .restored
-            .as_ref()
-            .map(|restored| restored.manifest().parts.as_of_ns);
+        if let Some(restored) = &found.restored {
+            let parts = &restored.manifest().parts;
+            self.restored_ns = Some(parts.as_of_ns);
+            self.points = parts.partitions.clone();
+        }
         Ok(found.restored)
+    }
+
+    /// A source has another name than in the checkpoint.
+    fn rename(&mut self, from: &str, to: &str) {
+        if let Some(points) = self.points.remove(from) {
+            self.points.insert(to.to_owned(), points);
+        }
     }
 
     /// With what it works on.
     pub(crate) fn with(self, surroundings: Surroundings) -> Working {
         Working {
-            since_ns: self.restored_ns,
+            committed_ns: self.restored_ns,
             keeper: self,
             surroundings,
             number: 0,
-            making: None,
-            unwritten: None,
+            round: None,
         }
     }
 }
@@ -190,11 +207,9 @@ pub(crate) struct Working {
     surroundings: Surroundings,
     /// Number of the newest one that was asked for.
     number: u64,
-    making: Option<Making>,
-    /// Event time of the last segment.
-    since_ns: Option<i64>,
-    /// What the store did not take.
-    unwritten: Option<SegmentWriter>,
+    round: Option<Round>,
+    /// Event time of the newest that is durable.
+    committed_ns: Option<i64>,
 }
 
 impl Working {
@@ -207,26 +222,30 @@ impl Working {
             }
             let now_ns = (self.surroundings.clock)();
             let is_last = self.surroundings.is_last.load(Ordering::SeqCst);
-            if self.making.is_none() && (now_ns >= due_ns || is_last) {
+            if self.round.is_none() && (now_ns >= due_ns || is_last) {
                 let every_ns = i64::try_from(self.surroundings.every.as_nanos());
                 due_ns = now_ns.saturating_add(every_ns.unwrap_or(i64::MAX));
                 self.ask();
             }
-            match self.surroundings.pieces.recv_timeout(LOOK) {
-                Ok(piece) => {
-                    self.take(piece)?;
-                    while let Ok(piece) = self.surroundings.pieces.try_recv() {
-                        self.take(piece)?;
+            select! {
+                recv(self.surroundings.pieces) -> piece => match piece {
+                    Ok(piece) => self.take(piece)?,
+                    // The job has ended.
+                    Err(_) => return Ok(()),
+                },
+                recv(self.surroundings.letters) -> letter => {
+                    if let Ok(letter) = letter {
+                        self.hear(&letter);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-            if let Ok(ack) = self.surroundings.acked.try_recv()
-                && let Some(making) = &mut self.making
-                && making.upto_ns == Some(ack.upto_ns)
-            {
-                making.cursor = Some(ack.cursor);
+                recv(self.surroundings.acked) -> ack => {
+                    if let (Ok(ack), Some(round)) = (ack, &mut self.round)
+                        && round.upto_ns == Some(ack.upto_ns)
+                    {
+                        round.cursor = Some(ack.cursor);
+                    }
+                }
+                default(LOOK) => {}
             }
             self.finish()?;
         }
@@ -234,100 +253,93 @@ impl Working {
 
     fn ask(&mut self) {
         self.number += 1;
-        self.making = Some(Making {
-            upto_ns: None,
-            writer: None,
-            points: Vec::new(),
-            n_done: 0,
-            cursor: None,
-        });
+        self.round = Some(Round::default());
         self.surroundings
             .wanted
             .store(self.number, Ordering::SeqCst);
     }
 
     fn take(&mut self, piece: Piece) -> Result<()> {
-        let (keeper, since_ns) = (&self.keeper, self.since_ns);
-        let Some(making) = &mut self.making else {
+        let Some(upto_ns) = self.surroundings.maker.take(piece)? else {
             return Ok(());
         };
-        let writer = |upto_ns: i64| {
-            SegmentWriter::new(
-                Arc::clone(keeper.vault.store()),
-                SegmentId {
-                    generation: keeper.generation.number(),
-                    as_of_ns: upto_ns,
-                    process: 0,
-                },
-                since_ns,
-            )
-        };
-        match piece {
-            Piece::Group {
-                upto_ns,
-                stage,
-                group,
-                bytes,
-                ..
-            } => making
-                .writer
-                .get_or_insert_with(|| writer(upto_ns))
-                .add(stage, group, &bytes)
-                .map_err(|error| anyhow!(chain(&error)))?,
-            Piece::Partitions { points, .. } => making.points.extend(points),
-            Piece::Done { upto_ns, .. } => {
-                making.n_done += 1;
-                making.upto_ns = Some(upto_ns);
-                making.writer.get_or_insert_with(|| writer(upto_ns));
-                if making.n_done == keeper.workers * STAGES.len() {
-                    self.surroundings.asked_ns.store(upto_ns, Ordering::SeqCst);
-                }
+        if let Some(round) = &mut self.round {
+            round.upto_ns = Some(upto_ns);
+        }
+        self.surroundings.asked_ns.store(upto_ns, Ordering::SeqCst);
+        let part = match self.surroundings.maker.write() {
+            Ok(part) => part,
+            Err(error) => {
+                self.failed(&error)?;
+                None
             }
+        };
+        if let Some(round) = &mut self.round {
+            round.told = self.surroundings.maker.register.told();
+            round.parts.insert(self.surroundings.peers.index, part);
         }
         Ok(())
     }
 
+    fn hear(&mut self, letter: &Letter) {
+        match (message::read(letter), &mut self.round) {
+            (Some(Message::Part(part)), Some(round)) if part.number == self.number => {
+                round.parts.insert(letter.from, Some(*part));
+            }
+            (Some(Message::NoPart { number, why }), Some(round)) if number == self.number => {
+                round.parts.insert(letter.from, None);
+                let from = letter.from;
+                self.say(&format!(
+                    "no checkpoint, trying again: process {from}: {why}"
+                ));
+            }
+            (Some(Message::Ready { digest }), _) => {
+                let n = self.surroundings.peers.n;
+                if self.surroundings.reload.hear(letter.from, digest, n) {
+                    self.surroundings.is_last.store(true, Ordering::SeqCst);
+                }
+            }
+            (Some(Message::Stop), _) => self.surroundings.stop.store(true, Ordering::SeqCst),
+            // Process 0 sends the others.
+            _ => {}
+        }
+    }
+
     /// Commits the checkpoint that is being made, if all of it is here.
     fn finish(&mut self) -> Result<()> {
-        let is_whole = self
-            .making
-            .as_ref()
-            .is_some_and(|making| making.cursor.is_some());
-        if !is_whole {
+        let n = self.surroundings.peers.n;
+        let is_whole = |round: &mut Round| round.cursor.is_some() && round.parts.len() == n;
+        let Some(round) = self.round.take_if(is_whole) else {
             return Ok(());
-        }
-        let Some(Making {
-            upto_ns: Some(upto_ns),
-            writer: Some(mut writer),
-            points,
-            cursor,
-            ..
-        }) = self.making.take()
-        else {
-            unreachable!("what the journal acknowledged is whole")
         };
-        let points = self.surroundings.register.checkpoint(upto_ns, points);
-        // Nothing happened since the last one, and no time has passed.
-        if self.since_ns.is_some_and(|since_ns| since_ns >= upto_ns) {
+        let is_missing = round.parts.values().any(Option::is_none);
+        let parts: Vec<Part> = round.parts.into_values().flatten().collect();
+        let acks: Vec<_> = parts.iter().map(|part| part.ack.clone()).collect();
+        for part in parts {
+            self.surroundings.sources.extend(part.sources);
+            self.stand(part.points);
+        }
+        let Some(upto_ns) = round.upto_ns.filter(|_| !is_missing) else {
+            // What some have written is not written again.
+            if let Err(error) = self.keeper.generation.take(&acks) {
+                self.failed(&error)?;
+            }
+            return self.done();
+        };
+        // No time has passed.
+        if self.committed_ns.is_some_and(|last_ns| last_ns >= upto_ns) {
             return self.done();
         }
-        if let Some(unwritten) = self.unwritten.take() {
-            writer.carry(unwritten);
+        let parts = self.parts(upto_ns, round.cursor.as_ref())?;
+        if let Err(error) = self.keeper.generation.commit(parts, &acks) {
+            return self.failed(&error);
         }
-        let ack = match writer.finish() {
-            Ok(ack) => ack,
-            Err(error) => {
-                self.unwritten = Some(writer);
-                return self.failed(&error);
-            }
-        };
-        self.since_ns = Some(upto_ns);
-        let parts = self.parts(upto_ns, &points, cursor.as_ref())?;
-        match self.keeper.generation.commit(parts, &[ack]) {
-            Ok(_) => {}
-            Err(error) => return self.failed(&error),
-        }
-        self.tell(&points);
+        self.committed_ns = Some(upto_ns);
+        let number = self.number;
+        self.surroundings
+            .peers
+            .tell_others(&Message::Kept { number });
+        self.surroundings.committed.tell(&round.told);
         let now_ns = (self.surroundings.clock)();
         if let Err(error) = self.keeper.generation.collect(now_ns) {
             self.say(&format!("old checkpoints stay: {}", chain(&error)));
@@ -335,8 +347,26 @@ impl Working {
         self.done()
     }
 
+    /// Takes over where partitions stand.
+    fn stand(&mut self, points: Vec<(Name, Option<store::RestartPoint>)>) {
+        for ((source, name), point) in points {
+            let of_source = self.keeper.points.entry(source).or_default();
+            match point {
+                Some(point) => {
+                    of_source.insert(name, point);
+                }
+                None => {
+                    of_source.remove(&name);
+                }
+            }
+        }
+        self.keeper.points.retain(|_, points| !points.is_empty());
+    }
+
     fn done(&self) -> Result<()> {
         if self.surroundings.is_last.load(Ordering::SeqCst) {
+            let again = self.surroundings.reload.is_agreed();
+            self.surroundings.peers.tell_others(&Message::End { again });
             self.surroundings.halt.store(true, Ordering::SeqCst);
         }
         Ok(())
@@ -356,56 +386,26 @@ impl Working {
         let _no_room = self.surroundings.words.try_send(word);
     }
 
-    fn parts(
-        &self,
-        upto_ns: i64,
-        points: &BTreeMap<Name, Point>,
-        cursor: Option<&Cursor>,
-    ) -> Result<ManifestParts> {
-        let mut partitions = store::RestartPoints::new();
-        for ((source, name), point) in points {
-            let kept = store::RestartPoint {
-                position: pack(point).into(),
-                resume_from: point.counted_below,
-                clock_max_ns: point.clock.max_ns,
-                clock_n_in_tick: point.clock.n_in_tick,
-                is_left: point.is_left,
-            };
-            partitions
-                .entry(source.clone())
-                .or_default()
-                .insert(name.clone(), kept);
-        }
+    fn parts(&self, upto_ns: i64, cursor: Option<&Cursor>) -> Result<ManifestParts> {
         let mut cursors = BTreeMap::new();
         if let Some(cursor) = cursor {
             cursors.insert(JOURNAL.to_owned(), serde_json::to_value(cursor)?);
         }
-        let committed = self.surroundings.committed.iter();
-        let sources: Vec<&String> = committed.map(|(id, _)| id).collect();
-        cursors.insert(SOURCES.to_owned(), serde_json::to_value(sources)?);
+        let sources = serde_json::to_value(&self.surroundings.sources)?;
+        cursors.insert(SOURCES.to_owned(), sources);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let n = self.surroundings.peers.n;
         Ok(ManifestParts {
             as_of_ns: upto_ns,
             created_wall_ns: (self.surroundings.clock)(),
             layout: Layout {
-                processes: 1,
-                workers: u32::try_from(self.keeper.workers).unwrap_or(u32::MAX),
+                processes: count(n),
+                workers: count(self.surroundings.maker.workers * n),
             },
             content: self.surroundings.content.clone(),
-            partitions,
+            partitions: self.keeper.points.clone(),
             cursors,
             ..ManifestParts::default()
         })
-    }
-
-    /// Tells the sources what is durable.
-    fn tell(&self, points: &BTreeMap<Name, Point>) {
-        for (source, sender) in &self.surroundings.committed {
-            let of_source = points.iter().filter(|((id, _), _)| id == source);
-            let positions: Positions = of_source
-                .map(|((_, name), point)| (PartitionName::new(name), point.position.clone()))
-                .collect();
-            // A source that has ended needs to know nothing.
-            let _ended = sender.send(positions);
-        }
     }
 }

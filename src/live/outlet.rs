@@ -1,6 +1,6 @@
 //! From a source into the lanes of the job: numbers for partitions, and what a checkpoint says of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,8 @@ use overspill_dataflow::feed::{Feed, Feeder, Lines, partition};
 use overspill_dataflow::intake::Intake;
 use overspill_dataflow::restart::{Mark, RestartPoint, Resumed, Start};
 use siphasher::sip::SipHasher13;
+
+use super::sources::Told;
 
 /// How much later than its arrival an event may be.
 const FUTURE_NS: i64 = 60_000_000_000;
@@ -34,10 +36,9 @@ pub(crate) struct Point {
 /// Source and partition.
 pub(crate) type Name = (String, String);
 
-/// The partitions of a job: their numbers, and what is to be kept of those that are not read now.
+/// The partitions of a process: their numbers, and what is to be kept of them.
 #[derive(Debug)]
 pub(crate) struct Register {
-    node: String,
     inner: Mutex<Inner>,
 }
 
@@ -45,6 +46,8 @@ pub(crate) struct Register {
 struct Inner {
     /// What the last checkpoint says, or a partition that ended left.
     points: BTreeMap<Name, Point>,
+    /// Partitions that were read here since the job began.
+    ours: BTreeSet<Name>,
     /// Partitions that are read, by number.
     open: BTreeMap<u32, Name>,
     /// What partitions left that ended and are still in the job.
@@ -52,9 +55,8 @@ struct Inner {
 }
 
 impl Register {
-    pub(crate) fn new(points: BTreeMap<Name, Point>, node: &str) -> Self {
+    pub(crate) fn new(points: BTreeMap<Name, Point>) -> Self {
         Self {
-            node: node.to_owned(),
             inner: Mutex::new(Inner {
                 points,
                 ..Inner::default()
@@ -80,7 +82,7 @@ impl Register {
     fn begin(&self, source: &str, begun: &Begun) -> (u32, Option<Point>) {
         let name = (source.to_owned(), begun.name.0.to_string());
         let mut hasher = SipHasher13::new();
-        for part in [self.node.as_str(), source, &begun.name.0] {
+        for part in [source, &begun.name.0] {
             hasher.write(part.as_bytes());
             hasher.write(&[0]);
         }
@@ -90,6 +92,7 @@ impl Register {
             number = number.wrapping_add(1);
         }
         let known = inner.points.get(&name).cloned();
+        inner.ours.insert(name.clone());
         inner.open.insert(number, name);
         inner.ended.remove(&number);
         // A position that could not be honoured says nothing of what is counted.
@@ -101,13 +104,15 @@ impl Register {
         self.lock().ended.insert(number, left);
     }
 
-    /// What a checkpoint as of `upto_ns` is to hold, given what the job says of its partitions.
+    /// What a checkpoint as of `upto_ns` is to hold of the partitions of this process, given what the job says of
+    /// them; nothing for one of which nothing is to be kept.
     pub(crate) fn checkpoint(
         &self,
         upto_ns: i64,
         given: Vec<RestartPoint>,
-    ) -> BTreeMap<Name, Point> {
+    ) -> Vec<(Name, Option<Point>)> {
         let mut inner = self.lock();
+        let mut points = Vec::new();
         for point in given {
             let Some(name) = inner.open.get(&point.partition).cloned() else {
                 continue;
@@ -124,7 +129,7 @@ impl Register {
                     clock: point.clock,
                     is_left: false,
                 };
-                inner.points.insert(name, point);
+                points.push((name, Some(point)));
                 continue;
             }
             inner.open.remove(&point.partition);
@@ -133,23 +138,42 @@ impl Register {
                 inner.ended.remove(&point.partition);
                 continue;
             }
-            match inner.ended.remove(&point.partition) {
-                Some(Left::At(position)) => {
-                    let point = Point {
-                        position,
-                        upto_ns,
-                        counted_below: 0,
-                        clock: ClockState::default(),
-                        is_left: true,
-                    };
-                    inner.points.insert(name, point);
+            let point = match inner.ended.remove(&point.partition) {
+                Some(Left::At(position)) => Some(Point {
+                    position,
+                    upto_ns,
+                    counted_below: 0,
+                    clock: ClockState::default(),
+                    is_left: true,
+                }),
+                Some(Left::Nothing) | None => None,
+            };
+            points.push((name, point));
+        }
+        for (name, point) in &points {
+            match point {
+                Some(point) => {
+                    inner.points.insert(name.clone(), point.clone());
                 }
-                Some(Left::Nothing) | None => {
-                    inner.points.remove(&name);
+                None => {
+                    inner.points.remove(name);
                 }
             }
         }
-        inner.points.clone()
+        points
+    }
+
+    /// What sources are told once the newest checkpoint is durable: where the partitions stand that were read here.
+    pub(crate) fn told(&self) -> Told {
+        let inner = self.lock();
+        let mut told = Told::new();
+        for (name, point) in &inner.points {
+            if inner.ours.contains(name) {
+                let of_source = told.entry(name.0.clone()).or_default();
+                of_source.insert(PartitionName::new(&name.1), point.position.clone());
+            }
+        }
+        told
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sources of a live job: `acquis.yaml` read, and each source pumped by a thread of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,8 +137,37 @@ fn value(node: &Node) -> Value {
     }
 }
 
+/// Where the partitions of sources stand, by key of the source.
+pub(crate) type Told = BTreeMap<String, Positions>;
+
+/// Where each source of this process is told what is durable.
+#[derive(Debug, Default)]
+pub(crate) struct Committed(pub(super) BTreeMap<String, Sender<Positions>>);
+
+impl Committed {
+    /// Tells all of them; those that have ended need to know nothing.
+    pub(super) fn tell(&self, told: &Told) {
+        for (key, sender) in &self.0 {
+            let _ended = sender.send(told.get(key).cloned().unwrap_or_default());
+        }
+    }
+
+    /// The sources.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+}
+
+/// The name of a source in checkpoints: what only one machine can read bears the name of that.
+pub(super) fn key(acquisition: &Acquisition, node: &str) -> String {
+    let node = if acquisition.is_shared() { "" } else { node };
+    format!("{node}/{}", acquisition.id)
+}
+
 /// A source and what its thread needs.
 pub(super) struct Pump {
+    /// Name of the source in checkpoints.
+    pub(super) key: String,
     pub(super) source: Box<dyn LiveSource>,
     pub(super) register: Arc<Register>,
     pub(super) intake: Arc<Intake>,
@@ -153,7 +183,7 @@ impl Pump {
     /// Reads until the source ends or the job does.
     pub(super) fn run(mut self) {
         let id = self.source.id().to_owned();
-        let mut lanes = Lanes::new(&id, &self.register, &self.intake);
+        let mut lanes = Lanes::new(&self.key, &self.register, &self.intake);
         let mut backoff = Backoff::default();
         let mut is_told = false;
         while !self.stop.load(Ordering::SeqCst) {

@@ -2,11 +2,13 @@
 
 mod archives;
 mod checkpoints;
+mod cluster;
 mod commands;
 mod content;
 mod input;
 mod interrupt;
 mod output;
+mod reload;
 mod run;
 
 use std::io::Write;

@@ -39,6 +39,7 @@ use crate::detect::detect;
 use crate::job::{Progress, Settings};
 use crate::plan::Plan;
 use crate::pool::Pool;
+use crate::post::{Post, carry, is_carrier};
 use crate::record::Recorder;
 use crate::reprocess::Reprocessor;
 use crate::restart::Restarts;
@@ -47,6 +48,9 @@ use crate::writer::Writer;
 
 /// How long a worker may sleep when nothing is to be done; it looks then whether to stop.
 const PARK: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Steps of a worker after which what was taken from the post is on the wire.
+const STEPS_TO_SEND: u32 = 4;
 
 type Shared = Rc<RefCell<Stats>>;
 
@@ -64,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) is_broken: AtomicBool,
     /// Set from outside to leave everything as it is.
     pub(crate) halt: Arc<AtomicBool>,
+    /// Carries letters between processes.
+    pub(crate) post: Option<Arc<Post>>,
 }
 
 /// Builds the graph on a worker and runs it to its end, or until another worker broke.
@@ -83,9 +89,16 @@ pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
     let (wake, mut control) = worker.dataflow_named::<u64, _, _>("overspill", |scope| {
         build(scope, parts, tables, &poured, &end, &stats)
     });
+    if let Some(post) = &parts.post {
+        carry(worker, post, parts.pool.n_workers());
+    }
     let mut is_told = false;
     while !end.done() {
-        if parts.is_broken.load(Ordering::Relaxed) || parts.halt.load(Ordering::Relaxed) {
+        let is_broken = parts.is_broken.load(Ordering::Relaxed);
+        if is_broken || parts.halt.load(Ordering::Relaxed) {
+            if let Some(post) = parts.post.as_ref().filter(|_| !is_broken) {
+                empty(worker, post, parts.pool.n_workers());
+            }
             for dataflow in worker.installed_dataflows() {
                 worker.drop_dataflow(dataflow);
             }
@@ -100,7 +113,23 @@ pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
         }
         worker.step_or_park(Some(PARK));
     }
+    if let Some(post) = &parts.post {
+        post.close();
+    }
     Ok(stats.take())
+}
+
+/// Lets the letters leave that were sent before a job was left where it stands.
+fn empty(worker: &mut Worker, post: &Post, threads: usize) {
+    post.close();
+    let mut n_more = STEPS_TO_SEND;
+    while n_more > 0 {
+        // Only its carrier takes them out.
+        if !is_carrier(worker, threads) || !post.has_waiting() {
+            n_more -= 1;
+        }
+        worker.step();
+    }
 }
 
 /// The tables of a worker, as a checkpoint left them.

@@ -16,6 +16,7 @@ use crate::graph::{self, Parts};
 use crate::intake::Intake;
 use crate::plan::Plan;
 use crate::pool::Pool;
+use crate::post::Post;
 use crate::record::Recorder;
 use crate::socket::{Connection, Socket};
 use crate::stats::Stats;
@@ -159,6 +160,8 @@ pub struct Live {
     pub restored: Option<Restored>,
     /// Set from outside to leave the job where it stands: nothing is settled any more, as after a crash.
     pub halt: Arc<AtomicBool>,
+    /// Carries letters between its processes.
+    pub post: Option<Arc<Post>>,
 }
 
 /// A job, ready to run.
@@ -212,14 +215,15 @@ impl Job {
         let (builders, guard) = allocate(self.layout)?;
         let is_shared = !self.plan.parsers.has_stash();
         let n_unshared = if is_shared { 0 } else { self.partitions.len() };
-        let (intake, checkpoints, restored, halt) = match self.live {
+        let (intake, checkpoints, restored, halt, post) = match self.live {
             Some(live) => (
                 Some(live.intake),
                 live.checkpoints,
                 live.restored,
                 live.halt,
+                live.post,
             ),
-            None => (None, None, None, Arc::default()),
+            None => (None, None, None, Arc::default(), None),
         };
         let restored_ns = restored.as_ref().map(|restored| restored.upto_ns);
         let pool = Pool::new(self.partitions, n_workers, is_shared, intake, restored_ns);
@@ -235,6 +239,7 @@ impl Job {
             restored,
             is_broken: AtomicBool::new(false),
             halt,
+            post,
         };
         let config = timely::WorkerConfig::default();
         let guards = timely::execute::execute_from(builders, guard, config, move |worker| {

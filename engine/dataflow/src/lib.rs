@@ -19,6 +19,7 @@ pub mod clock;
 pub mod feed;
 pub mod intake;
 pub mod outgoing;
+pub mod post;
 pub mod record;
 pub mod restart;
 

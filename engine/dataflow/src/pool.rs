@@ -183,6 +183,11 @@ impl Pool {
         }
     }
 
+    /// Workers of this process.
+    pub(crate) fn n_workers(&self) -> usize {
+        self.seats.len()
+    }
+
     /// Whether partitions may come while the job runs.
     pub(crate) fn is_live(&self) -> bool {
         self.intake.is_some()

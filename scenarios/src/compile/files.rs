@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use overspill_expr::{DataFiles, DataFilesBuilder, DataKind, Geo, Mmdb, Nothing};
 
+use sha2::{Digest, Sha256};
+
 use super::draft::Draft;
 use super::nodes::chain;
 use crate::data::{DATA_BYTES_MAX, DATABASE_BYTES_MAX, DataSearch, Found};
@@ -21,10 +23,29 @@ use crate::yaml::table::{Findings, Text};
 const CITY: &str = "GeoLite2-City.mmdb";
 const ASN: &str = "GeoLite2-ASN.mmdb";
 
+/// Files up to this size are in the fingerprint as a whole; of larger ones, which are databases, both ends are.
+const DIGESTED_WHOLE: usize = 4 << 20;
+const DIGESTED_END: usize = 64 << 10;
+
+fn digest(into: &mut Sha256, name: &str, bytes: &[u8]) {
+    for part in [name.as_bytes(), bytes] {
+        into.update((part.len() as u64).to_le_bytes());
+    }
+    into.update(name);
+    if bytes.len() <= DIGESTED_WHOLE {
+        into.update(bytes);
+    } else {
+        into.update(&bytes[..DIGESTED_END]);
+        into.update(&bytes[bytes.len() - DIGESTED_END..]);
+    }
+}
+
 /// What was loaded.
 pub(super) struct Loaded {
     pub(super) files: Arc<DataFiles>,
     pub(super) geo: Arc<dyn Geo>,
+    /// Fingerprint of what was read.
+    pub(super) digest: [u8; 32],
 }
 
 /// Data files while documents are gone through.
@@ -36,6 +57,7 @@ pub(super) struct Loading<'c> {
     asn: Option<Found>,
     n_missing: usize,
     findings: Vec<Diagnostic>,
+    digest: Sha256,
 }
 
 impl<'c> Loading<'c> {
@@ -49,6 +71,7 @@ impl<'c> Loading<'c> {
             asn: None,
             n_missing: 0,
             findings: Vec::new(),
+            digest: Sha256::new(),
         };
         loading.city = loading.database(CITY);
         loading.asn = loading.database(ASN);
@@ -57,7 +80,12 @@ impl<'c> Loading<'c> {
 
     fn database(&mut self, name: &str) -> Option<Found> {
         match self.search.find_named(name, DATABASE_BYTES_MAX) {
-            Ok(found) => found,
+            Ok(found) => {
+                if let Some(found) = &found {
+                    digest(&mut self.digest, name, &found.bytes);
+                }
+                found
+            }
             Err(error) => {
                 self.findings.push(error.finding().warning());
                 None
@@ -132,7 +160,10 @@ impl<'c> Loading<'c> {
         findings: &mut Findings<'_>,
     ) -> Option<Found> {
         match found {
-            Ok(Some(found)) => return Some(found),
+            Ok(Some(found)) => {
+                digest(&mut self.digest, &name.value, &found.bytes);
+                return Some(found);
+            }
             Ok(None) => {
                 self.n_missing += 1;
                 let shown = shown(&name.value);
@@ -161,6 +192,7 @@ impl<'c> Loading<'c> {
 
     /// Ends loading and opens the databases.
     pub(super) fn finish(mut self, report: &mut Report) -> Loaded {
+        let digest = self.digest.finalize().into();
         let paths: Vec<String> = [&self.city, &self.asn]
             .into_iter()
             .flatten()
@@ -181,6 +213,7 @@ impl<'c> Loading<'c> {
         report.n_data_missing = self.n_missing;
         report.findings.append(&mut self.findings);
         Loaded {
+            digest,
             files: Arc::new(self.builder.build()),
             geo,
         }

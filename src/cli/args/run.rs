@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::ContentArgs;
+use super::{ClusterArgs, ContentArgs};
 
 /// Flags of `run`.
 #[derive(Debug, Clone, Args)]
@@ -61,7 +61,13 @@ pub struct RunArgs {
     /// Name of this machine in the names of what only it can read. Default: its host name.
     #[arg(long, value_name = "NAME", help_heading = "State")]
     pub node: Option<String>,
-    /// Workers.
+    /// Look every few seconds whether files of the content have changed, and reload them as at SIGHUP.
+    #[arg(long, help_heading = "Input")]
+    pub watch: bool,
+    /// The other processes, if there are any.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Workers of each process.
     #[arg(
         long,
         value_name = "N",

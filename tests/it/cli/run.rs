@@ -11,12 +11,12 @@ use serde_json::Value;
 use super::{Dir, command, run};
 
 /// How far lines are ahead of the clock.
-const AHEAD_S: i64 = 5;
+pub(super) const AHEAD_S: i64 = 5;
 
 /// Longest wait for something that has to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn unix_secs() -> i64 {
+pub(super) fn unix_secs() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a live job follows the clock")]
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()
@@ -33,7 +33,7 @@ fn date_of(secs: i64) -> String {
 }
 
 /// Requests of forty addresses in turn, for files that are not there, ten a second and address.
-fn lines(from: i64, seconds: i64) -> Vec<String> {
+pub(super) fn lines(from: i64, seconds: i64) -> Vec<String> {
     (from..from + seconds)
         .flat_map(|second| {
             let date = date_of(second);
@@ -47,7 +47,7 @@ fn lines(from: i64, seconds: i64) -> Vec<String> {
         .collect()
 }
 
-fn append(path: &str, lines: &[String]) {
+pub(super) fn append(path: &str, lines: &[String]) {
     let mut file = OpenOptions::new()
         .append(true)
         .create(true)
@@ -57,7 +57,7 @@ fn append(path: &str, lines: &[String]) {
 }
 
 /// A job that does not outlive its test.
-struct Job(Child);
+pub(super) struct Job(pub(super) Child);
 
 impl Drop for Job {
     fn drop(&mut self) {
@@ -69,7 +69,7 @@ impl Drop for Job {
 
 impl Job {
     /// Waits for its end; answers with its exit code and what it said.
-    fn end(&mut self) -> (Option<i32>, String) {
+    pub(super) fn end(&mut self) -> (Option<i32>, String) {
         let mut err = String::new();
         let stderr = self.0.stderr.as_mut().unwrap();
         stderr.read_to_string(&mut err).unwrap();
@@ -110,7 +110,7 @@ fn start(dir: &Dir, workers: &str) -> Job {
     Job(child)
 }
 
-fn signal(job: &Job, name: &str) {
+pub(super) fn signal(job: &Job, name: &str) {
     let pid = job.0.id().to_string();
     let sent = std::process::Command::new("kill")
         .args(["-s", name, &pid])
@@ -119,7 +119,7 @@ fn signal(job: &Job, name: &str) {
 }
 
 /// Alerts that stand, by what they say and not by their id, which is made of the partition's number.
-fn standing(path: &str) -> BTreeMap<String, i64> {
+pub(super) fn standing(path: &str) -> BTreeMap<String, i64> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mut by_id: BTreeMap<String, (i64, String)> = BTreeMap::new();
     for line in text.lines() {
@@ -144,7 +144,7 @@ fn standing(path: &str) -> BTreeMap<String, i64> {
     sums
 }
 
-fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_there() {
         assert!(Instant::now() < until, "{what} did not happen");
@@ -158,7 +158,7 @@ fn n_entries(dir: &Dir) -> usize {
 }
 
 /// Name of the newest checkpoint, if there is one. Beside them stand markers of generations.
-fn newest_checkpoint(dir: &Dir) -> Option<String> {
+pub(super) fn newest_checkpoint(dir: &Dir) -> Option<String> {
     let entries = std::fs::read_dir(dir.path("state/checkpoints/log")).ok()?;
     let is_checkpoint = |path: &std::path::PathBuf| {
         let text = std::fs::read(path).unwrap_or_default();
@@ -170,7 +170,7 @@ fn newest_checkpoint(dir: &Dir) -> Option<String> {
 }
 
 /// Waits until these alerts stand, and no others.
-fn settles_at(path: &str, expected: &BTreeMap<String, i64>) {
+pub(super) fn settles_at(path: &str, expected: &BTreeMap<String, i64>) {
     let until = Instant::now() + PATIENCE;
     while standing(path) != *expected && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));

@@ -49,7 +49,7 @@ impl Socket for Wire {
 }
 
 /// The sockets of a process, once all have met.
-fn meet(
+pub(crate) fn meet(
     index: usize,
     listener: TcpListener,
     addresses: &[SocketAddr],

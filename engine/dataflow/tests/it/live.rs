@@ -261,6 +261,7 @@ fn live(
             checkpoints: Some(Checkpoints { wanted, pieces }),
             restored,
             halt: Arc::clone(&halt),
+            post: None,
         }),
     };
     let job = Builder::new()

@@ -12,6 +12,7 @@ mod ending;
 mod jobs;
 mod lines;
 mod live;
+mod post;
 mod reprocess;
 mod shared;
 mod speculative;
