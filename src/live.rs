@@ -20,11 +20,11 @@ mod keeper;
 mod message;
 mod outlet;
 mod part;
+pub mod places;
 pub mod reload;
 mod running;
 pub mod sources;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ use crate::warnings::Warnings;
 use cluster::Cluster;
 use journal::Journal;
 use reload::Reload;
-use running::Running;
+use running::{Ends, Running};
 
 /// Words in flight to whoever looks on. When it does not keep up, alerts wait, and with them the job.
 const WORDS_IN_FLIGHT: usize = 1_024;
@@ -62,8 +62,8 @@ pub struct Config {
     pub checkpoints: Option<String>,
     /// Wall time between checkpoints.
     pub every: Duration,
-    /// Where alerts are written.
-    pub alerts: Option<PathBuf>,
+    /// Where alerts are written: files, and topics as `kafka://BROKERS/TOPIC`.
+    pub alerts: Vec<String>,
     /// What runs, by name and hash, for the checkpoint.
     pub content: Vec<String>,
     /// Fingerprint of all of it.
@@ -122,13 +122,17 @@ pub fn run(config: Config, mut tell: impl FnMut(Word)) -> Result<Ended> {
     if let Some(resumed) = begun.resumed() {
         tell(resumed);
     }
+    let ends = Ends::new(&config);
     let journal = match begun.index {
-        0 => Some(Journal::open(
-            config.alerts.as_deref(),
-            begun.kept.journal.as_ref(),
-        )?),
+        0 => {
+            let cursors = begun.found.is_some().then_some(&begun.kept.alerts);
+            Some(Journal::open(
+                places::open(&config.alerts, &ends.halt)?,
+                cursors,
+            )?)
+        }
         // Alerts come together at the first process.
         _ => None,
     };
-    Running::start(config, begun, journal, &clock, words)?.attend(told, tell)
+    Running::start(config, begun, journal, ends, &clock, words)?.attend(told, tell)
 }

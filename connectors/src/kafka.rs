@@ -27,6 +27,7 @@ mod config;
 mod context;
 mod field;
 mod record;
+mod sink;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ use bell::Bell;
 use client::{Consumer, Heard};
 pub use config::{Belongs, Fetch, KafkaConfig, OnLoss, RecordLabels, Sasl, Secret, Start, Tls};
 use record::Shape;
+pub use sink::{TopicSink, TopicSinkConfig};
 use stream::{Opened, Stream, Took, Wish};
 use watch::{Desk, Found, Look};
 

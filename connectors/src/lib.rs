@@ -30,6 +30,7 @@ pub mod open;
 pub mod parquet;
 pub mod pipe;
 mod rows;
+pub mod sink;
 pub mod source;
 #[cfg(feature = "object-store")]
 pub mod store;

@@ -22,7 +22,7 @@ use super::{Exit, print, tell};
 use crate::content::{self, Engine};
 use crate::fleet;
 use crate::live::reload::Digest;
-use crate::live::{self, Config, Word, sources};
+use crate::live::{self, Config, Word, places, sources};
 use crate::report::human::grouped;
 use crate::report::term::{Paint, Style, safe};
 use crate::signals;
@@ -261,6 +261,7 @@ fn config(
     settings.lateness_ns = time(&args.lateness, "--lateness")?;
     settings.idle_ns = time(&args.idle, "--idle")?.max(settings.lateness_ns);
     settings.buckets_max = args.buckets_max.max(1);
+    places::check(&args.alerts)?;
     let every_ns = time(&args.checkpoint_every, "--checkpoint-every")?;
     let checkpoints = match (&args.checkpoints, args.no_checkpoints) {
         (_, true) => None,

@@ -1,62 +1,71 @@
-//! Alerts as lines of JSON, each exactly once over all restarts.
+//! Alerts as lines of JSON, each exactly once over all restarts, in one place or several.
 //!
 //! An alert is written when it is given, and if it is taken back, a line `{"withdrawn": ID}` follows: whoever
-//! adds up the lines has what stands. A checkpoint holds how long the file was, and which alerts in it were later
+//! adds up the lines has what stands. A checkpoint holds how far each place was written, and which alerts in it were later
 //! than the checkpoint. After a restart those, and what was written since, are *unconfirmed*: an alert that is
-//! derived again is not written again, and one that is not, when its time has passed, is withdrawn. A line that was
-//! torn by a crash is cut off.
+//! derived again is not written again, and one that is not, when its time has passed, is withdrawn. Each place has a
+//! [`Book`] of its own, since a crash may come after one was written and before the next.
 //!
 //! To each alert's JSON a member `overspill` is added, with `at_ns`: the event time, in nanoseconds, at which the alert
 //! becomes final.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, Sender};
+use overspill_connectors::sink::{From, Place, Record, RecordSink};
 use overspill_dataflow::Output;
 use overspill_decision::wire;
 use overspill_event::Alert;
 use serde::{Deserialize, Serialize};
 
 use super::Word;
+use crate::wire::chain;
 
 /// Most alerts that are written with one call.
 const TOGETHER: usize = 1_024;
 
-/// Where the journal stood at a checkpoint.
+/// How often alerts stand: id to event time and number.
+type Standing = BTreeMap<String, (i64, i64)>;
+
+/// Where one place stood at a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cursor {
-    /// Bytes of the file.
-    pub(crate) bytes: u64,
-    /// Alerts in it that are later than the checkpoint: id to event time and how often it stands.
-    pub(crate) unconfirmed: BTreeMap<String, (i64, i64)>,
+    /// Up to where it was written.
+    pub(crate) place: Place,
+    /// Alerts in it that are later than the checkpoint.
+    pub(crate) unconfirmed: Standing,
 }
 
-/// All alerts up to an event time are in the file, which is on the disk.
+/// Where all places stood at a checkpoint, by their names.
+pub(crate) type Cursors = BTreeMap<String, Cursor>;
+
+/// All alerts up to an event time are written, and cannot be lost.
 #[derive(Debug)]
 pub(crate) struct Ack {
     pub(crate) upto_ns: i64,
-    pub(crate) cursor: Cursor,
+    pub(crate) cursors: Cursors,
 }
 
-/// The file, and what of it may change.
-#[derive(Debug, Default)]
-pub(crate) struct Journal {
-    file: Option<(PathBuf, File)>,
-    bytes: u64,
-    /// Written and in no checkpoint: id to event time and how often it stands.
-    written: BTreeMap<String, (i64, i64)>,
+/// A place that alerts go to, and what of it may change.
+struct Book {
+    sink: Box<dyn RecordSink>,
+    /// Written and in no checkpoint.
+    written: Standing,
     /// Written before the restart and not derived again yet.
-    claimed: BTreeMap<String, (i64, i64)>,
-    out: Vec<u8>,
+    claimed: Standing,
+    out: Vec<Record>,
 }
 
-/// A line of the file, as far as it matters here.
+/// All places that alerts go to.
+#[derive(Default)]
+pub(crate) struct Journal {
+    books: Vec<Book>,
+}
+
+/// A line of a place, as far as it matters here.
 #[derive(Debug, Deserialize)]
 struct Line {
     uuid: Option<String>,
@@ -69,83 +78,53 @@ struct Ours {
     at_ns: i64,
 }
 
-impl Journal {
-    /// Opens the file, and finds out what is unconfirmed in it.
-    pub(crate) fn open(path: Option<&Path>, cursor: Option<&Cursor>) -> Result<Self> {
-        let Some(path) = path else {
-            return Ok(Self::default());
+impl Book {
+    /// Finds out what is unconfirmed in a place. `cursors` are those of the checkpoint that the job goes on from, if
+    /// there is one.
+    fn open(mut sink: Box<dyn RecordSink>, cursors: Option<&Cursors>) -> Result<Self> {
+        let cursor = cursors.map(|cursors| cursors.get(sink.name()));
+        let (from, mut claimed) = match cursor {
+            // Whatever is there may be derived again.
+            None => (From::Beginning, Standing::new()),
+            // It is new to the job: what is there is not ours.
+            Some(None) => (From::End, Standing::new()),
+            Some(Some(cursor)) => (
+                From::Place(cursor.place.clone()),
+                cursor.unconfirmed.clone(),
+            ),
         };
-        let what = || format!("--alerts {}", path.display());
-        let mut file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(path)
-            .with_context(what)?;
-        let metadata = file.metadata().with_context(what)?;
-        if !metadata.is_file() {
-            // A pipe or a device remembers nothing.
-            return Ok(Self {
-                file: Some((path.to_owned(), file)),
-                ..Self::default()
-            });
-        }
-        let length = metadata.len();
-        let mut claimed = cursor
-            .map(|cursor| cursor.unconfirmed.clone())
-            .unwrap_or_default();
-        let from = match cursor {
-            // Somebody has put it away: what it held is no longer ours to change.
-            Some(cursor) if cursor.bytes > length => length,
-            Some(cursor) => cursor.bytes,
-            // There is no checkpoint, so whatever is in the file may be derived again.
-            None => 0,
-        };
-        file.seek(SeekFrom::Start(from)).with_context(what)?;
-        let mut rest = Vec::new();
-        file.read_to_end(&mut rest).with_context(what)?;
-        let whole = rest
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        for line in rest[..whole].split(|byte| *byte == b'\n') {
+        sink.recover(&from, &mut |line| {
             if let Ok(line) = serde_json::from_slice::<Line>(line) {
                 claim(&mut claimed, line);
             }
-        }
-        let bytes = from + whole as u64;
-        if bytes < length {
-            file.set_len(bytes).with_context(what)?;
-        }
+        })
+        .map_err(|error| anyhow!(chain(&error)))?;
         claimed.retain(|_, (_, n)| *n > 0);
         Ok(Self {
-            file: Some((path.to_owned(), file)),
-            bytes,
-            written: BTreeMap::new(),
+            sink,
+            written: Standing::new(),
             claimed,
             out: Vec::new(),
         })
     }
 
-    /// An alert is given, or taken back.
-    fn take(&mut self, alert: &Alert, eff_ns: i64, diff: i64) {
-        let written = self
-            .written
-            .entry(alert.uuid.clone())
-            .or_insert((eff_ns, 0));
-        written.1 += diff;
-        if diff > 0 {
-            if let Some((_, n)) = self.claimed.get_mut(&alert.uuid) {
-                *n -= 1;
-                if *n == 0 {
-                    self.claimed.remove(&alert.uuid);
-                }
-                return;
+    /// An alert is given, or taken back; `line` is what is written of that.
+    fn take(&mut self, uuid: &str, line: &[u8], eff_ns: i64, diff: i64) {
+        let written = self.written.entry(uuid.to_owned());
+        written.or_insert((eff_ns, 0)).1 += diff;
+        if diff > 0
+            && let Some((_, n)) = self.claimed.get_mut(uuid)
+        {
+            *n -= 1;
+            if *n == 0 {
+                self.claimed.remove(uuid);
             }
-            append(alert, eff_ns, &mut self.out);
-        } else {
-            withdraw(&alert.uuid, &mut self.out);
+            return;
         }
+        self.out.push(Record {
+            key: uuid.to_owned(),
+            line: line.to_vec(),
+        });
     }
 
     /// Everything up to here was given.
@@ -154,7 +133,10 @@ impl Journal {
         self.claimed.retain(|uuid, (eff_ns, n)| {
             let is_open = *eff_ns > final_ns;
             for _ in 0..if is_open { 0 } else { *n } {
-                withdraw(uuid, out);
+                out.push(Record {
+                    key: uuid.clone(),
+                    line: withdrawal(uuid),
+                });
             }
             is_open
         });
@@ -167,36 +149,68 @@ impl Journal {
     }
 
     fn flush(&mut self) -> Result<()> {
-        if let Some((path, file)) = &mut self.file {
-            file.write_all(&self.out)
-                .with_context(|| format!("write {}", path.display()))?;
-            self.bytes += self.out.len() as u64;
+        if !self.out.is_empty() {
+            self.sink
+                .write(&self.out)
+                .map_err(|error| anyhow!(chain(&error)))?;
+            self.out.clear();
         }
-        self.out.clear();
         Ok(())
     }
 
-    /// Where it stands for a checkpoint as of `upto_ns`, once that is on the disk.
+    /// Where it stands for a checkpoint as of `upto_ns`, once that cannot be lost.
     fn cursor(&mut self, upto_ns: i64) -> Result<Cursor> {
         self.flush()?;
         // What is later may be final, and is derived again all the same if this is where a restart begins.
         self.forget(upto_ns);
-        if let Some((path, file)) = &self.file {
-            // What is no file cannot be asked for that.
-            if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-                file.sync_data()
-                    .with_context(|| format!("write {}", path.display()))?;
-            }
-        }
+        let place = self.sink.place().map_err(|error| anyhow!(chain(&error)))?;
         let mut unconfirmed = self.written.clone();
-        // They are in the file too, and may still be derived again.
+        // They are there too, and may still be derived again.
         for (uuid, (eff_ns, n)) in &self.claimed {
             unconfirmed.entry(uuid.clone()).or_insert((*eff_ns, 0)).1 += n;
         }
-        Ok(Cursor {
-            bytes: self.bytes,
-            unconfirmed,
-        })
+        Ok(Cursor { place, unconfirmed })
+    }
+}
+
+impl Journal {
+    /// Makes places ready for what follows. `cursors` are those of the checkpoint that the job goes on from, if there
+    /// is one.
+    pub(crate) fn open(sinks: Vec<Box<dyn RecordSink>>, cursors: Option<&Cursors>) -> Result<Self> {
+        let open = |sink| Book::open(sink, cursors);
+        let books = sinks.into_iter().map(open).collect::<Result<_>>()?;
+        Ok(Self { books })
+    }
+
+    /// An alert is given, or taken back.
+    fn take(&mut self, alert: &Alert, eff_ns: i64, diff: i64) {
+        if self.books.is_empty() {
+            return;
+        }
+        let line = match diff > 0 {
+            true => line(alert, eff_ns),
+            false => withdrawal(&alert.uuid),
+        };
+        for book in &mut self.books {
+            book.take(&alert.uuid, &line, eff_ns, diff);
+        }
+    }
+
+    fn settle(&mut self, final_ns: i64) {
+        self.books.iter_mut().for_each(|book| book.settle(final_ns));
+    }
+
+    fn forget(&mut self, upto_ns: i64) {
+        self.books.iter_mut().for_each(|book| book.forget(upto_ns));
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.books.iter_mut().try_for_each(Book::flush)
+    }
+
+    fn cursors(&mut self, upto_ns: i64) -> Result<Cursors> {
+        let cursor = |book: &mut Book| Ok((book.sink.name().to_owned(), book.cursor(upto_ns)?));
+        self.books.iter_mut().map(cursor).collect()
     }
 
     /// With what it works on.
@@ -221,7 +235,7 @@ impl Journal {
 }
 
 /// Counts what a line of an earlier run says.
-fn claim(claimed: &mut BTreeMap<String, (i64, i64)>, line: Line) {
+fn claim(claimed: &mut Standing, line: Line) {
     if let (Some(uuid), Some(Ours { at_ns })) = (line.uuid, line.overspill) {
         claimed.entry(uuid).or_insert((at_ns, 0)).1 += 1;
     } else if let Some(uuid) = line.withdrawn
@@ -232,16 +246,19 @@ fn claim(claimed: &mut BTreeMap<String, (i64, i64)>, line: Line) {
 }
 
 /// An alert as a line.
-fn append(alert: &Alert, eff_ns: i64, out: &mut Vec<u8>) {
-    wire::append_alert(alert, out);
+fn line(alert: &Alert, eff_ns: i64) -> Vec<u8> {
+    let mut out = Vec::new();
+    wire::append_alert(alert, &mut out);
     // An object with members ends so.
     out.pop();
-    out.extend_from_slice(format!(",\"overspill\":{{\"at_ns\":{eff_ns}}}}}\n").as_bytes());
+    out.extend_from_slice(format!(",\"overspill\":{{\"at_ns\":{eff_ns}}}}}").as_bytes());
+    out
 }
 
-fn withdraw(uuid: &str, out: &mut Vec<u8>) {
-    let line = serde_json::json!({ "withdrawn": uuid });
-    out.extend_from_slice(format!("{line}\n").as_bytes());
+fn withdrawal(uuid: &str) -> Vec<u8> {
+    serde_json::json!({ "withdrawn": uuid })
+        .to_string()
+        .into_bytes()
 }
 
 /// The journal at work.
@@ -273,7 +290,7 @@ impl Scribe {
                 let _nobody_listens = self.words.send(word);
             }
         }
-        self.journal.cursor(i64::MAX)?;
+        self.journal.cursors(i64::MAX)?;
         Ok(())
     }
 
@@ -295,8 +312,8 @@ impl Scribe {
                 let upto_ns = self.asked_ns.load(Ordering::SeqCst);
                 if upto_ns <= final_ns {
                     self.asked_ns.store(i64::MAX, Ordering::SeqCst);
-                    let cursor = self.journal.cursor(upto_ns)?;
-                    let _keeper_is_gone = self.acks.send(Ack { upto_ns, cursor });
+                    let cursors = self.journal.cursors(upto_ns)?;
+                    let _keeper_is_gone = self.acks.send(Ack { upto_ns, cursors });
                 }
             }
             Output::Overflow(_) | Output::Allowlisted(_) | Output::Entry(_) => {}

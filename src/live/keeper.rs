@@ -14,7 +14,7 @@ use overspill_connectors::source::Clock;
 use overspill_dataflow::checkpoint::Piece;
 use overspill_dataflow::post::Letter;
 
-use super::journal::{Ack, Cursor};
+use super::journal::{Ack, Cursors};
 use super::message::{self, Message, Peers};
 use super::outlet::{Name, Point};
 use super::part::{Part, PartMaker, load};
@@ -23,8 +23,8 @@ use super::sources::{Committed, Told};
 use super::{LOOK, Word};
 use crate::wire::chain;
 
-/// Name of the journal among the cursors of a checkpoint.
-const JOURNAL: &str = "alerts";
+/// Name of where the alerts stand, among the cursors of a checkpoint.
+const ALERTS: &str = "alerts";
 /// Name of the list of sources among the cursors of a checkpoint.
 const SOURCES: &str = "sources";
 
@@ -34,7 +34,8 @@ pub(crate) struct Kept {
     pub(crate) points: BTreeMap<Name, Point>,
     /// Sources that were read, with partitions or without.
     pub(crate) sources: BTreeSet<String>,
-    pub(crate) journal: Option<Cursor>,
+    /// Where alerts were written up to.
+    pub(crate) alerts: Cursors,
 }
 
 impl Kept {
@@ -49,11 +50,12 @@ impl Kept {
                 points.insert((source.clone(), name.clone()), point);
             }
         }
-        let journal = parts.cursors.get(JOURNAL).cloned();
-        let journal = journal
+        let alerts = parts.cursors.get(ALERTS).cloned();
+        let alerts = alerts
             .map(serde_json::from_value)
             .transpose()
-            .context("checkpoint: where the alerts stand")?;
+            .context("checkpoint: where the alerts stand")?
+            .unwrap_or_default();
         let sources = parts.cursors.get(SOURCES).cloned();
         let sources = sources
             .map(serde_json::from_value)
@@ -63,7 +65,7 @@ impl Kept {
         Ok(Self {
             points,
             sources,
-            journal,
+            alerts,
         })
     }
 
@@ -129,7 +131,7 @@ pub(crate) struct Surroundings {
 struct Round {
     /// Its event time, once the workers of this process have settled it.
     upto_ns: Option<i64>,
-    cursor: Option<Cursor>,
+    cursors: Option<Cursors>,
     /// What each process has done; none for one that could not.
     parts: BTreeMap<usize, Option<Part>>,
     told: Told,
@@ -242,7 +244,7 @@ impl Working {
                     if let (Ok(ack), Some(round)) = (ack, &mut self.round)
                         && round.upto_ns == Some(ack.upto_ns)
                     {
-                        round.cursor = Some(ack.cursor);
+                        round.cursors = Some(ack.cursors);
                     }
                 }
                 default(LOOK) => {}
@@ -308,7 +310,7 @@ impl Working {
     /// Commits the checkpoint that is being made, if all of it is here.
     fn finish(&mut self) -> Result<()> {
         let n = self.surroundings.peers.n;
-        let is_whole = |round: &mut Round| round.cursor.is_some() && round.parts.len() == n;
+        let is_whole = |round: &mut Round| round.cursors.is_some() && round.parts.len() == n;
         let Some(round) = self.round.take_if(is_whole) else {
             return Ok(());
         };
@@ -330,7 +332,7 @@ impl Working {
         if self.committed_ns.is_some_and(|last_ns| last_ns >= upto_ns) {
             return self.done();
         }
-        let parts = self.parts(upto_ns, round.cursor.as_ref())?;
+        let parts = self.parts(upto_ns, round.cursors.as_ref())?;
         if let Err(error) = self.keeper.generation.commit(parts, &acks) {
             return self.failed(&error);
         }
@@ -386,10 +388,10 @@ impl Working {
         let _no_room = self.surroundings.words.try_send(word);
     }
 
-    fn parts(&self, upto_ns: i64, cursor: Option<&Cursor>) -> Result<ManifestParts> {
+    fn parts(&self, upto_ns: i64, alerts: Option<&Cursors>) -> Result<ManifestParts> {
         let mut cursors = BTreeMap::new();
-        if let Some(cursor) = cursor {
-            cursors.insert(JOURNAL.to_owned(), serde_json::to_value(cursor)?);
+        if let Some(alerts) = alerts {
+            cursors.insert(ALERTS.to_owned(), serde_json::to_value(alerts)?);
         }
         let sources = serde_json::to_value(&self.surroundings.sources)?;
         cursors.insert(SOURCES.to_owned(), sources);

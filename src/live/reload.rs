@@ -93,6 +93,7 @@ mod tests {
         reload.begin();
         assert!(!reload.is_agreed());
         assert!(!reload.hear(2, [3; 32], 3), "what was said before is over");
+        reload.begin();
         assert!(reload.hear(0, [4; 32], 1));
     }
 }

@@ -39,17 +39,17 @@ const LOST_WAIT: Duration = Duration::from_secs(3);
 
 /// What tells the threads of a job to end.
 #[derive(Clone)]
-struct Ends {
+pub(super) struct Ends {
     /// In order.
     stop: Arc<AtomicBool>,
     /// With the next checkpoint.
     is_last: Arc<AtomicBool>,
     /// At once.
-    halt: Arc<AtomicBool>,
+    pub(super) halt: Arc<AtomicBool>,
 }
 
 impl Ends {
-    fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
             stop: Arc::clone(&config.settings.stop),
             is_last: Arc::default(),
@@ -278,10 +278,10 @@ impl Running {
         config: Config,
         mut begun: Begun,
         journal: Option<Journal>,
+        ends: Ends,
         clock: &Clock,
         words: Sender<Word>,
     ) -> Result<Self> {
-        let ends = Ends::new(&config);
         let restored = begun.restored(config.workers)?;
         let restored_ns = restored.as_ref().map(|restored| restored.upto_ns);
         let intake = Arc::new(Intake::default());

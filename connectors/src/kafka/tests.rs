@@ -5,6 +5,7 @@ mod broker;
 mod loss;
 mod outage;
 mod records;
+mod sink;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

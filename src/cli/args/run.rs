@@ -35,10 +35,11 @@ pub struct RunArgs {
     /// What runs.
     #[command(flatten)]
     pub content: ContentArgs,
-    /// Write alerts here, one JSON a line, each once over all restarts. An alert that a late line
-    /// changes is followed by a line that withdraws it.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub alerts: Option<PathBuf>,
+    /// Write alerts here, one JSON a line, each once over all restarts: a file, or in builds with
+    /// kafka a topic as kafka://HOST:PORT/TOPIC. Can be given several times. An alert that a late
+    /// line changes is followed by a line that withdraws it.
+    #[arg(long, value_name = "PLACE", help_heading = "Output")]
+    pub alerts: Vec<String>,
     /// Directory of what is kept: checkpoints, logs of sources. Default: /var/lib/overspill for root,
     /// else ~/.local/state/overspill.
     #[arg(long, value_name = "DIR", help_heading = "State")]

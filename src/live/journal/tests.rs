@@ -1,8 +1,20 @@
+use std::path::Path;
 use std::sync::Arc;
 
+use overspill_connectors::sink::FileSink;
 use overspill_event::Alert;
 
 use super::*;
+
+fn open(path: &Path, cursors: Option<&Cursors>) -> Journal {
+    let sink = FileSink::open("file", path).unwrap();
+    Journal::open(vec![Box::new(sink)], cursors).unwrap()
+}
+
+/// The cursor of the only place.
+fn of_file(cursors: &Cursors) -> &Cursor {
+    &cursors["file"]
+}
 
 fn alert(uuid: &str) -> Alert {
     Alert {
@@ -36,14 +48,14 @@ fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, i64> 
 fn what_is_derived_again_is_not_written_again_and_what_is_not_is_withdrawn() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("alerts.jsonl");
-    let mut journal = Journal::open(Some(&path), None).unwrap();
+    let mut journal = open(&path, None);
     journal.take(&alert("a"), 10, 1);
     journal.take(&alert("later"), 35, 1);
     // What is final is not in a checkpoint for that.
     journal.settle(37);
-    let cursor = journal.cursor(20).unwrap();
+    let cursors = journal.cursors(20).unwrap();
     assert_eq!(
-        cursor.unconfirmed,
+        of_file(&cursors).unconfirmed,
         BTreeMap::from([("later".to_owned(), (35, 1))])
     );
     // After the checkpoint as of 20, and before the crash:
@@ -63,7 +75,7 @@ fn what_is_derived_again_is_not_written_again_and_what_is_not_is_withdrawn() {
     )
     .unwrap();
 
-    let mut journal = Journal::open(Some(&path), Some(&cursor)).unwrap();
+    let mut journal = open(&path, Some(&cursors));
     assert_eq!(
         std::fs::read(&path).unwrap(),
         whole,
@@ -73,16 +85,17 @@ fn what_is_derived_again_is_not_written_again_and_what_is_not_is_withdrawn() {
     journal.take(&alert("later"), 35, 1);
     // A checkpoint in between takes along what is not confirmed.
     journal.settle(32);
-    let cursor = journal.cursor(32).unwrap();
+    let cursors = journal.cursors(32).unwrap();
     drop(journal);
-    let mut journal = Journal::open(Some(&path), Some(&cursor)).unwrap();
+    let mut journal = open(&path, Some(&cursors));
     for (uuid, eff_ns) in [("later", 35), ("twice", 50), ("new", 60)] {
         journal.take(&alert(uuid), eff_ns, 1);
     }
     journal.settle(100);
     journal.flush().unwrap();
     journal.forget(100);
-    assert!(journal.claimed.is_empty() && journal.written.is_empty());
+    let book = &journal.books[0];
+    assert!(book.claimed.is_empty() && book.written.is_empty());
     assert_eq!(standing(&path), names(["a", "b", "later", "twice", "new"]));
 }
 
@@ -91,10 +104,11 @@ fn a_file_that_was_put_away_is_begun_anew_and_without_one_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("alerts.jsonl");
     let cursor = Cursor {
-        bytes: 1_000,
+        place: vec![1_000],
         unconfirmed: BTreeMap::from([("a".to_owned(), (5, 1)), ("b".to_owned(), (6, 1))]),
     };
-    let mut journal = Journal::open(Some(&path), Some(&cursor)).unwrap();
+    let cursors = Cursors::from([("file".to_owned(), cursor)]);
+    let mut journal = open(&path, Some(&cursors));
     journal.take(&alert("a"), 5, 1);
     journal.settle(10);
     journal.flush().unwrap();
@@ -103,23 +117,52 @@ fn a_file_that_was_put_away_is_begun_anew_and_without_one_nothing_is_written() {
         std::fs::read_to_string(&path).unwrap(),
         "{\"withdrawn\":\"b\"}\n"
     );
-    let mut nowhere = Journal::open(None, Some(&cursor)).unwrap();
+    let mut nowhere = Journal::open(Vec::new(), Some(&cursors)).unwrap();
     nowhere.take(&alert("a"), 5, 1);
-    assert_eq!(nowhere.cursor(9).unwrap().bytes, 0);
+    assert!(nowhere.cursors(9).unwrap().is_empty());
 }
 
 #[test]
 fn without_a_checkpoint_everything_in_the_file_may_be_derived_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("alerts.jsonl");
-    let mut journal = Journal::open(Some(&path), None).unwrap();
+    let mut journal = open(&path, None);
     journal.take(&alert("a"), 5, 1);
     journal.take(&alert("b"), 6, 1);
     journal.flush().unwrap();
     drop(journal);
-    let mut journal = Journal::open(Some(&path), None).unwrap();
+    let mut journal = open(&path, None);
     journal.take(&alert("b"), 6, 1);
     journal.settle(5);
     journal.flush().unwrap();
     assert_eq!(standing(&path), names(["b"]));
+}
+
+#[test]
+fn each_place_is_settled_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two, three] = ["one", "two", "three"].map(|name| dir.path().join(name));
+    let both = |cursors: Option<&Cursors>, paths: &[&Path]| {
+        let sink = |path: &&Path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            Box::new(FileSink::open(&name, path).unwrap()) as Box<dyn RecordSink>
+        };
+        Journal::open(paths.iter().map(sink).collect(), cursors).unwrap()
+    };
+    let mut journal = both(None, &[&one, &two]);
+    journal.take(&alert("a"), 5, 1);
+    let cursors = journal.cursors(6).unwrap();
+    // A crash between the first place and the second.
+    journal.take(&alert("b"), 7, 1);
+    journal.books[0].flush().unwrap();
+    drop(journal);
+    // One that is new has nothing of ours, whatever stands in it.
+    std::fs::write(&three, "{\"uuid\":\"old\",\"overspill\":{\"at_ns\":1}}\n").unwrap();
+    let mut journal = both(Some(&cursors), &[&one, &two, &three]);
+    journal.take(&alert("b"), 7, 1);
+    journal.settle(100);
+    journal.flush().unwrap();
+    assert_eq!(standing(&one), names(["a", "b"]));
+    assert_eq!(standing(&two), names(["a", "b"]));
+    assert_eq!(standing(&three), names(["b", "old"]));
 }
