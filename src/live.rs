@@ -54,6 +54,8 @@ pub struct Config {
     pub settings: Settings,
     /// Workers.
     pub workers: usize,
+    /// How long a partition that is silent, and not at its end, may hold up the others.
+    pub skew: Duration,
     /// What is read.
     pub acquisitions: Vec<Acquisition>,
     /// Names this machine in the names of what only it can read.

@@ -262,6 +262,7 @@ fn config(
     settings.idle_ns = time(&args.idle, "--idle")?.max(settings.lateness_ns);
     settings.buckets_max = args.buckets_max.max(1);
     places::check(&args.alerts)?;
+    let skew_ns = time(&args.skew, "--skew")?;
     let every_ns = time(&args.checkpoint_every, "--checkpoint-every")?;
     let checkpoints = match (&args.checkpoints, args.no_checkpoints) {
         (_, true) => None,
@@ -277,6 +278,7 @@ fn config(
         plan: Arc::new(engine.plan),
         settings,
         workers: args.workers.max(1),
+        skew: Duration::from_nanos(u64::try_from(skew_ns).unwrap_or(0)),
         acquisitions,
         node: args.node.clone().unwrap_or_else(host_name),
         checkpoints,

@@ -1,8 +1,9 @@
 //! From a source into the lanes of the job: numbers for partitions, and what a checkpoint says of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use overspill_connectors::source::{
     Batch, Begun, Left, Outlet, PartitionId, PartitionName, Position, Positions,
@@ -181,6 +182,20 @@ impl Register {
 struct Lane {
     feeder: Feeder,
     number: u32,
+    name: String,
+    /// When the source last said something of it, or could not for want of room.
+    heard: Instant,
+    /// Others do not wait for it now.
+    is_excluded: bool,
+}
+
+/// When a partition that is silent, and has not said that there is nothing, holds up the others no longer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// How long it may be silent.
+    pub(crate) skew: Duration,
+    /// How far behind the clock event time stays then, in nanoseconds.
+    pub(crate) idle_ns: i64,
 }
 
 /// The lanes of one source.
@@ -188,23 +203,56 @@ pub(crate) struct Lanes {
     source: String,
     register: Arc<Register>,
     intake: Arc<Intake>,
-    lanes: HashMap<PartitionId, Lane>,
+    lanes: BTreeMap<PartitionId, Lane>,
+    patience: Patience,
 }
 
 impl Lanes {
-    pub(crate) fn new(source: &str, register: &Arc<Register>, intake: &Arc<Intake>) -> Self {
+    pub(crate) fn new(
+        source: &str,
+        register: &Arc<Register>,
+        intake: &Arc<Intake>,
+        patience: Patience,
+    ) -> Self {
         Self {
             source: source.to_owned(),
             register: Arc::clone(register),
             intake: Arc::clone(intake),
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
+            patience,
         }
+    }
+
+    /// Lets the others go on without partitions that are silent for too long; what they give later counts as of after
+    /// that. Answers which began to be so, or ended.
+    pub(crate) fn look(&mut self, now: Instant, now_ns: i64) -> Vec<String> {
+        let mut said = Vec::new();
+        for lane in self.lanes.values_mut() {
+            let silent = now.saturating_duration_since(lane.heard);
+            let is_excluded = silent >= self.patience.skew;
+            if is_excluded {
+                let upto_ns = now_ns.saturating_sub(self.patience.idle_ns);
+                lane.feeder.exclude(upto_ns);
+            }
+            if is_excluded != std::mem::replace(&mut lane.is_excluded, is_excluded) {
+                let name = &lane.name;
+                said.push(match is_excluded {
+                    true => format!(
+                        "partition {name} is silent for {} s, and not at its end: the others go on without it",
+                        silent.as_secs()
+                    ),
+                    false => format!("partition {name} is back"),
+                });
+            }
+        }
+        said
     }
 }
 
 impl Outlet for Lanes {
     fn begin(&mut self, begun: Begun) {
         let (number, known) = self.register.begin(&self.source, &begun);
+        let name = begun.name.0.to_string();
         let (feeder, mut lane) = partition(number, begun.origin.as_ref().clone());
         lane.start = Start {
             mark: Mark {
@@ -218,19 +266,32 @@ impl Outlet for Lanes {
             }),
         };
         self.intake.add(lane);
-        self.lanes.insert(begun.id, Lane { feeder, number });
+        let lane = Lane {
+            feeder,
+            number,
+            name,
+            heard: Instant::now(),
+            is_excluded: false,
+        };
+        self.lanes.insert(begun.id, lane);
     }
 
     fn has_room(&mut self, partition: PartitionId) -> bool {
-        self.lanes
-            .get(&partition)
-            .is_some_and(|lane| lane.feeder.has_room())
+        let Some(lane) = self.lanes.get_mut(&partition) else {
+            return false;
+        };
+        let has_room = lane.feeder.has_room();
+        if !has_room {
+            lane.heard = Instant::now();
+        }
+        has_room
     }
 
     fn give(&mut self, batch: Batch) {
-        let Some(lane) = self.lanes.get(&batch.partition) else {
+        let Some(lane) = self.lanes.get_mut(&batch.partition) else {
             return;
         };
+        lane.heard = Instant::now();
         let later = |ns: i64| ns.saturating_add(FUTURE_NS);
         let lines = Lines {
             batch: batch.lines,
@@ -250,9 +311,11 @@ impl Outlet for Lanes {
     }
 
     fn caught_up(&mut self, partition: PartitionId, as_of_ns: i64, position: Position) {
-        if let Some(lane) = self.lanes.get(&partition)
-            && lane.feeder.has_room()
-        {
+        let Some(lane) = self.lanes.get_mut(&partition) else {
+            return;
+        };
+        lane.heard = Instant::now();
+        if lane.feeder.has_room() {
             let next = Mark {
                 offset: position.offset,
                 context: position.context,
@@ -266,5 +329,51 @@ impl Outlet for Lanes {
             self.register.end(lane.number, left);
             lane.feeder.send(Feed::End);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use overspill_connectors::source::Position;
+    use overspill_event::{LineBatch, Origin};
+
+    use super::*;
+
+    #[test]
+    fn others_go_on_without_a_partition_that_is_silent_until_it_speaks() {
+        let register = Arc::new(Register::new(BTreeMap::new()));
+        let patience = Patience {
+            skew: Duration::from_secs(600),
+            idle_ns: 5,
+        };
+        let mut lanes = Lanes::new("/s", &register, &Arc::default(), patience);
+        for (id, name) in [(0, "loud"), (1, "silent")] {
+            lanes.begin(Begun {
+                id: PartitionId(id),
+                name: PartitionName::new(name),
+                origin: Arc::new(Origin::default()),
+                position: Position::beginning(),
+            });
+        }
+        assert!(lanes.look(Instant::now(), 1_000).is_empty());
+        let later = Instant::now() + Duration::from_secs(700);
+        lanes.lanes.get_mut(&PartitionId(0)).unwrap().heard = later;
+        let said = lanes.look(later, 1_000);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("silent is silent for 7"), "{said:?}");
+        assert!(lanes.look(later, 2_000).is_empty(), "it is said once");
+        lanes.give(Batch {
+            partition: PartitionId(1),
+            lines: LineBatch::default(),
+            context: Arc::default(),
+            next_offset: 1,
+            arrival_ns: 0,
+            times_ns: Vec::new(),
+            runs: Vec::new(),
+        });
+        assert_eq!(
+            lanes.look(Instant::now(), 3_000),
+            ["partition silent is back"]
+        );
     }
 }

@@ -20,7 +20,7 @@ use super::clerk::Clerk;
 use super::journal::{Ack, Journal};
 use super::keeper::{self, Keeper};
 use super::message::{Message, Peers};
-use super::outlet::Register;
+use super::outlet::{Patience, Register};
 use super::part::{PartMaker, Place};
 use super::reload::{Digest, Reload};
 use super::sources::{Committed, Pump, key};
@@ -125,6 +125,11 @@ impl Pumping {
                 committed,
                 is_ready: is_ready.clone(),
                 words: self.words.clone(),
+                patience: Patience {
+                    skew: config.skew,
+                    idle_ns: config.settings.idle_ns,
+                },
+                clock: Arc::clone(&self.clock),
                 stop: Arc::clone(&self.halt),
             };
             pumps

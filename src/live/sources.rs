@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, Sender};
 use overspill_connectors::acquis::{
     Acquisition, Kind, Place, Severity, Surroundings, Value, files, read, tell_apart,
 };
-use overspill_connectors::source::{Backoff, Positions, Turn};
+use overspill_connectors::source::{Backoff, Clock, Positions, Turn};
 use overspill_connectors::tail::Exclude;
 use overspill_connectors::{LiveSource, Retry};
 use overspill_dataflow::intake::Intake;
@@ -20,11 +20,14 @@ use overspill_scenarios::expand;
 use overspill_scenarios::yaml::{self, Data, Node, Style};
 
 use super::Word;
-use super::outlet::{Lanes, Register};
+use super::outlet::{Lanes, Patience, Register};
 use crate::wire::chain;
 
 /// How long a source may wait for something in one call.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How often silent partitions are looked at.
+const LOOK_AT_LANES: Duration = Duration::from_secs(1);
 
 /// What acquisition files say.
 #[derive(Debug, Default)]
@@ -176,6 +179,8 @@ pub(super) struct Pump {
     /// Told once the source has said what it begins with.
     pub(super) is_ready: Sender<()>,
     pub(super) words: Sender<Word>,
+    pub(super) patience: Patience,
+    pub(super) clock: Clock,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -183,7 +188,8 @@ impl Pump {
     /// Reads until the source ends or the job does.
     pub(super) fn run(mut self) {
         let id = self.source.id().to_owned();
-        let mut lanes = Lanes::new(&self.key, &self.register, &self.intake);
+        let mut lanes = Lanes::new(&self.key, &self.register, &self.intake, self.patience);
+        let mut look_at = Instant::now() + LOOK_AT_LANES;
         let mut backoff = Backoff::default();
         let mut is_told = false;
         while !self.stop.load(Ordering::SeqCst) {
@@ -205,6 +211,12 @@ impl Pump {
             }
             for positions in self.committed.try_iter() {
                 self.source.committed(&positions);
+            }
+            if Instant::now() >= look_at {
+                look_at = Instant::now() + LOOK_AT_LANES;
+                for text in lanes.look(Instant::now(), (self.clock)()) {
+                    self.say(&format!("source {id}: {text}"));
+                }
             }
             for sample in self.source.counters().take_samples() {
                 self.say(&format!("source {id}: {}", sample.text));

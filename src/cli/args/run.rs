@@ -32,6 +32,15 @@ pub struct RunArgs {
         help_heading = "Input"
     )]
     pub idle: String,
+    /// How long a partition that is silent, and not at its end, may hold up the others: a partition
+    /// whose broker is away. What it gives later counts as of after that.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        help_heading = "Input"
+    )]
+    pub skew: String,
     /// What runs.
     #[command(flatten)]
     pub content: ContentArgs,
