@@ -14,6 +14,7 @@
 extern crate self as overspill_dataflow;
 
 pub mod batch;
+pub mod board;
 pub mod checkpoint;
 pub mod clock;
 pub mod feed;
@@ -38,6 +39,7 @@ mod pool;
 mod reprocess;
 mod socket;
 mod stats;
+mod tally;
 mod wakes;
 mod writer;
 
@@ -47,3 +49,4 @@ pub use job::{Job, JobError, Layout, Live, Mode, Progress, Settings};
 pub use plan::Plan;
 pub use socket::Socket;
 pub use stats::{Stats, UnparsedSample};
+pub use tally::{NodeView, Outcomes, SourceView};
