@@ -12,6 +12,7 @@
 
 mod journal;
 mod keeper;
+pub mod metrics;
 mod outlet;
 pub mod sources;
 
@@ -38,6 +39,7 @@ use crate::warnings::Warnings;
 use crate::wire::chain;
 use journal::Journal;
 use keeper::{Keeper, Kept};
+use metrics::{JobMeters, Meters};
 use outlet::Register;
 use sources::Pump;
 
@@ -74,6 +76,10 @@ pub struct Config {
     pub content: Vec<String>,
     /// Keeps the warnings of the plan's services.
     pub warnings: Arc<Warnings>,
+    /// Where metrics are answered, if they are.
+    pub listen: Option<metrics::Listen>,
+    /// What they are made of.
+    pub meters: Arc<Meters>,
 }
 
 /// What a job did until it ended.
@@ -101,20 +107,35 @@ pub enum Word {
     Alert(Box<Alert>, i64),
     /// Something is wrong, and the job goes on.
     Trouble(String),
+    /// Metrics are answered at this address.
+    Listening(String),
 }
 
 /// Runs until it is stopped, or all sources have ended.
 ///
 /// # Errors
 /// When it cannot begin, or cannot go on.
-pub fn run(config: Config, mut tell: impl FnMut(Word)) -> Result<Ended> {
+pub fn run(config: Config, tell: impl FnMut(Word)) -> Result<Ended> {
     let clock = system_clock();
+    let meters = Arc::clone(&config.meters);
+    let mut tell = tell;
+    let mut tell = |word| {
+        meters.saw(&word);
+        tell(word);
+    };
+    // It answers while the checkpoint is read, too.
+    let _server = metrics::serve(config.listen.as_ref(), &meters, &clock, &mut tell)?;
     let (words, told) = bounded(WORDS_IN_FLIGHT);
     let mut keeper = match &config.checkpoints {
         Some(address) => {
             let store = open_store(address).map_err(|error| anyhow!(chain(&error)))?;
             let vault = Vault::open(store, VaultSettings::default());
-            Some(Keeper::begin(vault, clock.as_ref()(), config.workers)?)
+            Some(Keeper::begin(
+                vault,
+                clock.as_ref()(),
+                config.workers,
+                &meters,
+            )?)
         }
         None => None,
     };
@@ -179,14 +200,14 @@ struct Pumps {
 }
 
 impl Pumping {
-    fn start(self, acquisitions: &[Acquisition]) -> Result<Pumps> {
+    fn start(self, config: &Config) -> Result<Pumps> {
         let (is_ready, ready) = unbounded();
         let mut pumps = Pumps {
             threads: Vec::new(),
             committed: Vec::new(),
             ready,
         };
-        for acquisition in acquisitions {
+        for acquisition in &config.acquisitions {
             let id = &acquisition.id;
             // One that is new begins as it is configured to, not at the beginning of everything.
             let resume = match self.known.contains(id) {
@@ -199,6 +220,7 @@ impl Pumping {
             let (sender, committed) = unbounded();
             pumps.committed.push((id.clone(), sender));
             let pump = Pump {
+                meter: config.meters.source(acquisition, source.as_ref()),
                 source,
                 register: Arc::clone(&self.register),
                 intake: Arc::clone(&self.intake),
@@ -216,7 +238,22 @@ impl Pumping {
 }
 
 /// The job itself, whose partitions come by its intake.
-fn job(config: &Config, live: Live, outputs: Sender<Output>, progress: &Arc<Progress>) -> Job {
+fn job(
+    config: &Config,
+    live: Live,
+    outputs: Sender<Output>,
+    progress: &Arc<Progress>,
+    register: &Arc<Register>,
+) -> Job {
+    config.meters.started(JobMeters {
+        progress: Arc::clone(progress),
+        register: Arc::clone(register),
+        intake: Arc::clone(&live.intake),
+        stop: Arc::clone(&config.settings.stop),
+        alerts: config.alerts.clone(),
+        node: config.node.clone(),
+        has_checkpoints: config.checkpoints.is_some(),
+    });
     Job {
         plan: Arc::clone(&config.plan),
         settings: Settings {
@@ -285,7 +322,7 @@ impl Running {
             threads: pumps,
             committed,
             ready,
-        } = pumping.start(&config.acquisitions)?;
+        } = pumping.start(&config)?;
         let checkpoints = keeper.as_ref().map(|_| Checkpoints {
             wanted: Arc::clone(&wanted),
             pieces,
@@ -315,7 +352,7 @@ impl Running {
             restored,
             halt: Arc::clone(&halt),
         };
-        let job = job(&config, live, outputs, &progress);
+        let job = job(&config, live, outputs, &progress, &register);
         let journal = journal.with(given, asked_ns, acks, keeper.is_some(), words);
         Ok(Self {
             job: spawn("job", move || job.run())?,

@@ -1,6 +1,6 @@
 //! `overspill run`: logs that are followed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,12 +11,13 @@ use overspill_decision::wire;
 use overspill_event::Alert;
 use overspill_golike::duration;
 use overspill_golike::time::Time;
-use overspill_scenarios::config_paths;
+use overspill_scenarios::{ConfigPaths, Prometheus, config_paths};
 
 use super::args::{Color, Format, RunArgs};
 use super::replay::{content_name, moment, report_content};
 use super::{Exit, print, tell};
 use crate::content::{self, Engine};
+use crate::live::metrics::{Listen, Meters};
 use crate::live::{self, Config, Word, sources};
 use crate::report::human::grouped;
 use crate::report::term::{Paint, Style, safe};
@@ -79,7 +80,7 @@ fn time(text: &str, flag: &str) -> Result<i64> {
 
 fn config(
     args: &RunArgs,
-    state: &std::path::Path,
+    state: &Path,
     acquisitions: Vec<overspill_connectors::acquis::Acquisition>,
     engine: Engine,
 ) -> Result<Config> {
@@ -108,6 +109,8 @@ fn config(
         every: Duration::from_nanos(u64::try_from(every_ns).unwrap_or(0)),
         alerts: args.alerts.clone(),
         warnings: engine.runtime,
+        listen: listen(args)?,
+        meters: Meters::new(),
     })
 }
 
@@ -132,13 +135,38 @@ fn state_dir(args: &RunArgs) -> Result<PathBuf> {
     }
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let is_root = home.as_deref() == Some(std::path::Path::new("/root"));
+    let is_root = home.as_deref() == Some(Path::new("/root"));
     if is_root && base.is_none() {
         return Ok(PathBuf::from(STATE_OF_ROOT));
     }
     base.or(home.map(|home| home.join(".local/state")))
         .map(|base| base.join("overspill"))
         .context("no home directory: where is state to be kept? --state DIR says")
+}
+
+fn paths(config: &Path) -> Result<ConfigPaths> {
+    config_paths(config).map_err(|findings| {
+        let texts: Vec<String> = findings.iter().map(|finding| finding.render()).collect();
+        anyhow::anyhow!("{}", texts.join("\n"))
+    })
+}
+
+/// Where metrics are answered: the flag before what the configuration says.
+fn listen(args: &RunArgs) -> Result<Option<Listen>> {
+    let prometheus = match &args.content.config {
+        Some(config) => paths(config)?.prometheus,
+        None => Prometheus::default(),
+    };
+    let address = match args.listen.as_deref() {
+        Some("none") => None,
+        Some(address) => Some(address.to_owned()),
+        None => prometheus.address(),
+    };
+    Ok(address.map(|address| Listen {
+        address,
+        is_required: args.listen.is_some(),
+        is_full: prometheus.is_full(),
+    }))
 }
 
 /// The acquisition file and directory: flags before what the configuration names.
@@ -149,10 +177,7 @@ fn acquisition_paths(args: &RunArgs) -> Result<(Option<PathBuf>, Option<PathBuf>
     let Some(config) = &args.content.config else {
         bail!("what is to be read? --acquis FILE, or --config FILE that names one");
     };
-    let paths = config_paths(config).map_err(|findings| {
-        let texts: Vec<String> = findings.iter().map(|finding| finding.render()).collect();
-        anyhow::anyhow!("{}", texts.join("\n"))
-    })?;
+    let paths = paths(config)?;
     let usual = paths.config_dir.join("acquis.yaml");
     let path = paths
         .acquisition_path
@@ -194,6 +219,10 @@ fn show(word: &Word, format: Format, out: &Style, err: &Style) -> Result<()> {
                 "resumed    checkpoint {number} as of {}, {n_partitions} partitions\n",
                 rfc3339(at)
             ));
+            Ok(())
+        }
+        Word::Listening(address) => {
+            tell(&format!("metrics    http://{address}/metrics\n"));
             Ok(())
         }
         Word::Trouble(text) => {

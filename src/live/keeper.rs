@@ -17,6 +17,7 @@ use overspill_dataflow::clock::ClockState;
 use overspill_dataflow::restart::RestartPoint;
 
 use super::journal::{Ack, Cursor};
+use super::metrics::Meters;
 use super::outlet::{Name, Point, Register};
 use super::{LOOK, Word};
 use crate::wire::chain;
@@ -97,6 +98,7 @@ pub(crate) struct Keeper {
     generation: Generation,
     workers: usize,
     restored_ns: Option<i64>,
+    meters: Arc<Meters>,
 }
 
 /// What a keeper works with.
@@ -131,16 +133,23 @@ struct Making {
 
 impl Keeper {
     /// Begins a generation: nobody else commits to this store from here on.
-    pub(crate) fn begin(vault: Vault, now_ns: i64, workers: usize) -> Result<Self> {
+    pub(crate) fn begin(
+        vault: Vault,
+        now_ns: i64,
+        workers: usize,
+        meters: &Arc<Meters>,
+    ) -> Result<Self> {
         let generation = vault
             .begin_generation(now_ns)
             .map_err(|error| anyhow!(chain(&error)))
             .context("begin to write checkpoints")?;
+        meters.checkpoints.began(generation.number());
         Ok(Self {
             vault,
             generation,
             workers,
             restored_ns: None,
+            meters: Arc::clone(meters),
         })
     }
 
@@ -234,6 +243,7 @@ impl Working {
 
     fn ask(&mut self) {
         self.number += 1;
+        self.keeper.meters.checkpoints.asked();
         self.making = Some(Making {
             upto_ns: None,
             writer: None,
@@ -323,8 +333,9 @@ impl Working {
         };
         self.since_ns = Some(upto_ns);
         let parts = self.parts(upto_ns, &points, cursor.as_ref())?;
+        let n_bytes = ack.n_bytes();
         match self.keeper.generation.commit(parts, &[ack]) {
-            Ok(_) => {}
+            Ok(_) => self.keeper.meters.checkpoints.kept(upto_ns, n_bytes),
             Err(error) => return self.failed(&error),
         }
         self.tell(&points);
@@ -344,6 +355,7 @@ impl Working {
 
     /// A store that fails for a while stops nothing; one that belongs to somebody else now ends the job.
     fn failed(&self, error: &store::CheckpointError) -> Result<()> {
+        self.keeper.meters.checkpoints.failed();
         if error.may_pass() {
             self.say(&format!("no checkpoint, trying again: {}", chain(error)));
             return Ok(());

@@ -97,6 +97,11 @@ impl Register {
         (number, known)
     }
 
+    /// The partitions that are read, by number.
+    pub(crate) fn open(&self) -> BTreeMap<u32, Name> {
+        self.lock().open.clone()
+    }
+
     fn end(&self, number: u32, left: Left) {
         self.lock().ended.insert(number, left);
     }
@@ -175,6 +180,11 @@ impl Lanes {
             intake: Arc::clone(intake),
             lanes: HashMap::new(),
         }
+    }
+
+    /// The number in the job of one of the source's partitions.
+    pub(crate) fn number(&self, partition: PartitionId) -> Option<u32> {
+        Some(self.lanes.get(&partition)?.number)
     }
 }
 

@@ -19,6 +19,7 @@ use overspill_scenarios::expand;
 use overspill_scenarios::yaml::{self, Data, Node, Style};
 
 use super::Word;
+use super::metrics::SourceMeter;
 use super::outlet::{Lanes, Register};
 use crate::wire::chain;
 
@@ -147,6 +148,7 @@ pub(super) struct Pump {
     pub(super) is_ready: Sender<()>,
     pub(super) words: Sender<Word>,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) meter: SourceMeter,
 }
 
 impl Pump {
@@ -170,6 +172,7 @@ impl Pump {
                     pause = Some(backoff.pause());
                 }
             }
+            self.meter.look(self.source.as_ref(), &lanes);
             if !std::mem::replace(&mut is_told, true) {
                 self.ready();
             }

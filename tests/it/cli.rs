@@ -8,6 +8,7 @@ mod input;
 mod interrupt;
 mod output;
 mod run;
+mod watch;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

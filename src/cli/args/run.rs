@@ -61,6 +61,10 @@ pub struct RunArgs {
     /// Name of this machine in the names of what only it can read. Default: its host name.
     #[arg(long, value_name = "NAME", help_heading = "State")]
     pub node: Option<String>,
+    /// Answer /metrics, /healthz, /readyz and /top.json here, such as 127.0.0.1:6060; port 0 is any that
+    /// is free, `none` is nowhere. Default: section `prometheus` of --config.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Watching")]
+    pub listen: Option<String>,
     /// Workers.
     #[arg(
         long,

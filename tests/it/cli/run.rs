@@ -11,12 +11,12 @@ use serde_json::Value;
 use super::{Dir, command, run};
 
 /// How far lines are ahead of the clock.
-const AHEAD_S: i64 = 5;
+pub(super) const AHEAD_S: i64 = 5;
 
 /// Longest wait for something that has to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn unix_secs() -> i64 {
+pub(super) fn unix_secs() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a live job follows the clock")]
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()
@@ -33,7 +33,7 @@ fn date_of(secs: i64) -> String {
 }
 
 /// Requests of forty addresses in turn, for files that are not there, ten a second and address.
-fn lines(from: i64, seconds: i64) -> Vec<String> {
+pub(super) fn lines(from: i64, seconds: i64) -> Vec<String> {
     (from..from + seconds)
         .flat_map(|second| {
             let date = date_of(second);
@@ -47,7 +47,7 @@ fn lines(from: i64, seconds: i64) -> Vec<String> {
         .collect()
 }
 
-fn append(path: &str, lines: &[String]) {
+pub(super) fn append(path: &str, lines: &[String]) {
     let mut file = OpenOptions::new()
         .append(true)
         .create(true)
@@ -57,7 +57,7 @@ fn append(path: &str, lines: &[String]) {
 }
 
 /// A job that does not outlive its test.
-struct Job(Child);
+pub(super) struct Job(pub(super) Child);
 
 impl Drop for Job {
     fn drop(&mut self) {
@@ -69,7 +69,7 @@ impl Drop for Job {
 
 impl Job {
     /// Waits for its end; answers with its exit code and what it said.
-    fn end(&mut self) -> (Option<i32>, String) {
+    pub(super) fn end(&mut self) -> (Option<i32>, String) {
         let mut err = String::new();
         let stderr = self.0.stderr.as_mut().unwrap();
         stderr.read_to_string(&mut err).unwrap();
@@ -110,7 +110,7 @@ fn start(dir: &Dir, workers: &str) -> Job {
     Job(child)
 }
 
-fn signal(job: &Job, name: &str) {
+pub(super) fn signal(job: &Job, name: &str) {
     let pid = job.0.id().to_string();
     let sent = std::process::Command::new("kill")
         .args(["-s", name, &pid])
@@ -144,7 +144,7 @@ fn standing(path: &str) -> BTreeMap<String, i64> {
     sums
 }
 
-fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_there() {
         assert!(Instant::now() < until, "{what} did not happen");
