@@ -10,6 +10,7 @@ mod explain;
 mod hubtest;
 pub mod replay;
 mod run;
+mod top;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -87,6 +88,7 @@ fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Replay(args) => replay::run(&args, cli.output, cli.color),
         Command::Run(args) => run::run(&args, cli.output, cli.color),
+        Command::Top(args) => top::run(&args, cli.output),
         Command::Archive(args) => archive::run(&args),
         Command::Explain(args) => explain::run(&args, cli.output, cli.color),
         Command::Hubtest(args) => hubtest::run(&args, cli.output, cli.color),

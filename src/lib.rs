@@ -3,7 +3,7 @@
 //! [`cli`] parses flags and prints; [`content`] makes a plan of hub content; [`wire`] joins
 //! sources, plan and job; [`live`] does so for a job that does not end; [`processes`] runs a replay over several processes,
 //! [`fleet`] supervises those of a live job; [`hubtest`] runs the tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
-//! user sees; [`signals`] ends a job early; [`warnings`] keeps what is said while one runs.
+//! user sees; [`signals`] ends a job early; [`top`] watches a live one; [`warnings`] keeps what is said while one runs.
 
 pub mod cli;
 pub mod content;
@@ -15,5 +15,6 @@ pub mod live;
 pub mod processes;
 pub mod report;
 pub mod signals;
+pub mod top;
 pub mod warnings;
 pub mod wire;

@@ -18,6 +18,7 @@ pub mod cluster;
 mod journal;
 mod keeper;
 mod message;
+pub mod metrics;
 mod outlet;
 mod part;
 pub mod places;
@@ -38,6 +39,7 @@ use overspill_event::Alert;
 use crate::warnings::Warnings;
 use cluster::Cluster;
 use journal::Journal;
+use metrics::Meters;
 use reload::Reload;
 use running::{Ends, Running};
 
@@ -72,6 +74,10 @@ pub struct Config {
     pub digest: reload::Digest,
     /// Keeps the warnings of the plan's services.
     pub warnings: Arc<Warnings>,
+    /// Where metrics are answered, if they are.
+    pub listen: Option<metrics::Listen>,
+    /// What they are made of.
+    pub meters: Arc<Meters>,
     /// What of the content and the acquisitions was refused, rendered.
     pub refused: Vec<String>,
     /// Where other content is announced.
@@ -107,15 +113,25 @@ pub enum Word {
     Alert(Box<Alert>, i64),
     /// Something is wrong, and the job goes on.
     Trouble(String),
+    /// Metrics are answered at this address.
+    Listening(String),
 }
 
 /// Runs until it is stopped, or all sources have ended.
 ///
 /// # Errors
 /// When it cannot begin, or cannot go on.
-pub fn run(config: Config, mut tell: impl FnMut(Word)) -> Result<Ended> {
+pub fn run(config: Config, tell: impl FnMut(Word)) -> Result<Ended> {
     config.reload.begin();
     let clock = system_clock();
+    let meters = Arc::clone(&config.meters);
+    let mut tell = tell;
+    let mut tell = |word| {
+        meters.saw(&word);
+        tell(word);
+    };
+    // It answers while the checkpoint is read, too.
+    let _server = metrics::serve(config.listen.as_ref(), &meters, &clock, &mut tell)?;
     let (words, told) = bounded(WORDS_IN_FLIGHT);
     let hear = &mut || told.try_iter().for_each(&mut tell);
     let Some(begun) = begin::begin(&config, &clock, &words, hear)? else {

@@ -51,6 +51,7 @@ pub fn config_paths(path: &Path) -> Result<ConfigPaths, Vec<Diagnostic>> {
     paths.console_context_path = at(&found.console_context_path);
     paths.acquisition_path = at(&found.acquisition_path);
     paths.acquisition_dir = at(&found.acquisition_dir);
+    paths.prometheus = found.prometheus;
     Ok(paths)
 }
 
@@ -66,6 +67,45 @@ struct Found {
     console_context_path: Option<PathBuf>,
     acquisition_path: Option<PathBuf>,
     acquisition_dir: Option<PathBuf>,
+    prometheus: Prometheus,
+}
+
+/// The section `prometheus` of `config.yaml`: what is measured, and where it is answered. The same keys and
+/// defaults as in CrowdSec, where a level that is missing or unknown is `full`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prometheus {
+    /// `enabled`: whether metrics are answered at all.
+    pub enabled: bool,
+    /// `level`: `none`, `aggregated` or `full`.
+    pub level: Option<String>,
+    /// `listen_addr`; 127.0.0.1 by default.
+    pub listen_addr: Option<String>,
+    /// `listen_port`; 6060 by default.
+    pub listen_port: Option<i64>,
+}
+
+impl Prometheus {
+    /// Whether metrics by node and by source and scenario are wanted too.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.level.as_deref() != Some("aggregated")
+    }
+
+    /// Where to listen, such as `127.0.0.1:6060`; `None` when nothing is to be answered.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        let is_none = self.level.as_deref() == Some("none");
+        if !self.enabled || is_none {
+            return None;
+        }
+        let host = self.listen_addr.as_deref().unwrap_or("127.0.0.1");
+        let port = self.listen_port.unwrap_or(6060);
+        // Addresses of IPv6 are in brackets before a port.
+        Some(match host.contains(':') && !host.starts_with('[') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        })
+    }
 }
 
 impl Found {
@@ -103,6 +143,23 @@ impl Found {
                     (&mut self.acquisition_dir, "acquisition_dir"),
                 ] {
                     take(place, &mut table, key, findings);
+                }
+            });
+            root.child("prometheus", &mut findings, |mut table, findings| {
+                let prometheus = &mut self.prometheus;
+                if table.has("enabled") {
+                    prometheus.enabled = table.flag("enabled", findings);
+                }
+                for (place, key) in [
+                    (&mut prometheus.level, "level"),
+                    (&mut prometheus.listen_addr, "listen_addr"),
+                ] {
+                    if let Some(text) = table.filled(key, findings) {
+                        *place = Some(text.value.to_string());
+                    }
+                }
+                if let Some(port) = table.int("listen_port", findings) {
+                    prometheus.listen_port = Some(port);
                 }
             });
             root.child("api", &mut findings, |mut table, findings| {
@@ -167,6 +224,30 @@ pub fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_section_of_prometheus_says_where_to_listen() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.yaml");
+        for (text, address) in [
+            ("", None),
+            ("prometheus: {level: full}", None),
+            ("prometheus: {enabled: true}", Some("127.0.0.1:6060")),
+            ("prometheus: {enabled: true, level: none}", None),
+            (
+                "prometheus: {enabled: true, level: full, listen_addr: 0.0.0.0, listen_port: 6061}",
+                Some("0.0.0.0:6061"),
+            ),
+            (
+                "prometheus: {enabled: yes, listen_addr: '::1', level: aggregated}",
+                Some("[::1]:6060"),
+            ),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let paths = config_paths(&file).unwrap();
+            assert_eq!(paths.prometheus.address().as_deref(), address, "{text}");
+        }
+    }
 
     #[test]
     fn only_variables_that_are_set_are_replaced() {

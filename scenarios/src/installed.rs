@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::Prometheus;
 use crate::content::{Content, ContentItem, digest};
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::files;
@@ -36,6 +37,8 @@ pub struct ConfigPaths {
     pub acquisition_path: Option<PathBuf>,
     /// Directory of such files.
     pub acquisition_dir: Option<PathBuf>,
+    /// Where metrics are answered.
+    pub prometheus: Prometheus,
 }
 
 impl ConfigPaths {
@@ -54,6 +57,7 @@ impl ConfigPaths {
             console_context_path: None,
             acquisition_path: None,
             acquisition_dir: None,
+            prometheus: Prometheus::default(),
             config_dir,
         }
     }

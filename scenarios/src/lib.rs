@@ -42,7 +42,7 @@ mod report;
 pub mod yaml;
 
 pub use compile::{CompileFailed, Compiled, ContextKey, Options, compile, render};
-pub use config::{config_paths, expand};
+pub use config::{Prometheus, config_paths, expand};
 pub use content::{Content, ContentItem};
 pub use diagnostic::{Diagnostic, Excerpt, Severity, SourceFile};
 pub use files::FileError;

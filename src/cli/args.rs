@@ -2,6 +2,7 @@
 
 mod cluster;
 mod run;
+mod top;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cluster::ClusterArgs;
 pub use run::RunArgs;
+pub use top::TopArgs;
 
 /// Detection engine for logs: CrowdSec's parsers and scenarios, counted over the whole fleet.
 #[derive(Debug, Parser)]
@@ -65,6 +67,11 @@ pub enum Command {
         overspill run --acquis acquis.yaml --alerts alerts.jsonl --state /var/lib/overspill"
     )]
     Run(Box<RunArgs>),
+    /// Watch a job that runs: sources, watermarks, hottest scenarios, workers, checkpoints.
+    #[command(
+        after_help = "Examples:\n  overspill top\n  overspill top --url http://web1:6060 --once"
+    )]
+    Top(TopArgs),
     /// Write logs as Parquet: compressed, sorted by time, in a folder a day, quick to replay.
     #[command(
         after_help = "Examples:\n  overspill archive access.log.gz --type nginx --to archive/\n  \

@@ -1,6 +1,6 @@
 //! `overspill run`: logs that are followed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,14 +13,15 @@ use overspill_golike::duration;
 use overspill_golike::time::Time;
 use overspill_peers::supervise::Ended;
 use overspill_peers::supervise::child::{die_with_supervisor, exit_on_panic};
-use overspill_scenarios::config_paths;
+use overspill_scenarios::{ConfigPaths, Prometheus, config_paths};
 
-use super::args::{Color, Format, RunArgs};
+use super::args::{ClusterArgs, Color, Format, RunArgs};
 use super::cluster::{is_follower, is_supervisor, member};
 use super::replay::{content_name, moment, report_content};
 use super::{Exit, print, tell};
 use crate::content::{self, Engine};
 use crate::fleet;
+use crate::live::metrics::{Listen, Meters};
 use crate::live::reload::Digest;
 use crate::live::{self, Config, Word, places, sources};
 use crate::report::human::grouped;
@@ -252,7 +253,7 @@ fn time(text: &str, flag: &str) -> Result<i64> {
 
 fn config(
     args: &RunArgs,
-    state: &std::path::Path,
+    state: &Path,
     acquisitions: Vec<overspill_connectors::acquis::Acquisition>,
     engine: Engine,
 ) -> Result<Config> {
@@ -287,6 +288,8 @@ fn config(
         warnings: engine.runtime,
         cluster: member(&args.cluster, engine.digest)?,
         reload: Arc::default(),
+        listen: listen(args)?,
+        meters: Meters::new(),
         refused: Vec::new(),
     })
 }
@@ -312,13 +315,50 @@ fn state_dir(args: &RunArgs) -> Result<PathBuf> {
     }
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let is_root = home.as_deref() == Some(std::path::Path::new("/root"));
+    let is_root = home.as_deref() == Some(Path::new("/root"));
     if is_root && base.is_none() {
         return Ok(PathBuf::from(STATE_OF_ROOT));
     }
     base.or(home.map(|home| home.join(".local/state")))
         .map(|base| base.join("overspill"))
         .context("no home directory: where is state to be kept? --state DIR says")
+}
+
+fn paths(config: &Path) -> Result<ConfigPaths> {
+    config_paths(config).map_err(|findings| {
+        let texts: Vec<String> = findings.iter().map(|finding| finding.render()).collect();
+        anyhow!("{}", texts.join("\n"))
+    })
+}
+
+/// Where metrics are answered: the flag before what the configuration says.
+fn listen(args: &RunArgs) -> Result<Option<Listen>> {
+    let prometheus = match &args.content.config {
+        Some(config) => paths(config)?.prometheus,
+        None => Prometheus::default(),
+    };
+    let address = match args.listen.as_deref() {
+        Some("none") => None,
+        Some(address) => Some(address.to_owned()),
+        None => prometheus.address(),
+    };
+    Ok(address.map(|address| Listen {
+        address: next_port(&address, &args.cluster),
+        is_required: args.listen.is_some(),
+        is_full: prometheus.is_full(),
+    }))
+}
+
+/// The address of one of several processes that a supervisor has started with the same flags.
+fn next_port(address: &str, cluster: &ClusterArgs) -> String {
+    let index = cluster.process.filter(|_| cluster.processes.is_some());
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return address.to_owned();
+    };
+    match (port.parse::<usize>(), index) {
+        (Ok(port), Some(index)) if port > 0 => format!("{host}:{}", port + index),
+        _ => address.to_owned(),
+    }
 }
 
 /// The acquisition file and directory: flags before what the configuration names.
@@ -329,10 +369,7 @@ fn acquisition_paths(args: &RunArgs) -> Result<(Option<PathBuf>, Option<PathBuf>
     let Some(config) = &args.content.config else {
         bail!("what is to be read? --acquis FILE, or --config FILE that names one");
     };
-    let paths = config_paths(config).map_err(|findings| {
-        let texts: Vec<String> = findings.iter().map(|finding| finding.render()).collect();
-        anyhow!("{}", texts.join("\n"))
-    })?;
+    let paths = paths(config)?;
     let usual = paths.config_dir.join("acquis.yaml");
     let path = paths
         .acquisition_path
@@ -381,6 +418,10 @@ fn show(word: &Word, index: Option<usize>, format: Format, out: &Style, err: &St
                 "resumed    checkpoint {number} as of {}, {n_partitions} partitions\n",
                 rfc3339(at)
             ));
+            Ok(())
+        }
+        Word::Listening(address) => {
+            tell(&format!("metrics    http://{address}/metrics\n"));
             Ok(())
         }
         Word::Trouble(text) => {

@@ -88,7 +88,9 @@ pub(super) fn begin(
     let index = config.cluster.as_ref().map_or(0, |cluster| cluster.index);
     let now_ns = clock();
     let ours = vault.as_ref().filter(|_| index == 0);
-    let mut keeper = ours.map(|vault| Keeper::begin(vault, now_ns)).transpose()?;
+    let mut keeper = ours
+        .map(|vault| Keeper::begin(vault, now_ns, &config.meters))
+        .transpose()?;
     let mut begun = Begun {
         index,
         n: 1,

@@ -16,6 +16,7 @@ use overspill_dataflow::post::Letter;
 
 use super::journal::{Ack, Cursors};
 use super::message::{self, Message, Peers};
+use super::metrics::Meters;
 use super::outlet::{Name, Point};
 use super::part::{Part, PartMaker, load};
 use super::reload::Reload;
@@ -95,6 +96,7 @@ pub(crate) struct Keeper {
     restored_ns: Option<i64>,
     /// Where all partitions of all processes stand.
     points: RestartPoints,
+    meters: Arc<Meters>,
 }
 
 /// What a keeper works with.
@@ -139,15 +141,17 @@ struct Round {
 
 impl Keeper {
     /// Begins a generation: nobody else commits to this store from here on.
-    pub(crate) fn begin(vault: &Vault, now_ns: i64) -> Result<Self> {
+    pub(crate) fn begin(vault: &Vault, now_ns: i64, meters: &Arc<Meters>) -> Result<Self> {
         let generation = vault
             .begin_generation(now_ns)
             .map_err(|error| anyhow!(chain(&error)))
             .context("begin to write checkpoints")?;
+        meters.checkpoints.began(generation.number());
         Ok(Self {
             generation,
             restored_ns: None,
             points: RestartPoints::new(),
+            meters: Arc::clone(meters),
         })
     }
 
@@ -255,6 +259,7 @@ impl Working {
 
     fn ask(&mut self) {
         self.number += 1;
+        self.keeper.meters.checkpoints.asked();
         self.round = Some(Round::default());
         self.surroundings
             .wanted
@@ -333,8 +338,12 @@ impl Working {
             return self.done();
         }
         let parts = self.parts(upto_ns, round.cursors.as_ref())?;
-        if let Err(error) = self.keeper.generation.commit(parts, &acks) {
-            return self.failed(&error);
+        match self.keeper.generation.commit(parts, &acks) {
+            Ok(_) => {
+                let n_bytes = acks.iter().map(store::SegmentAck::n_bytes).sum();
+                self.keeper.meters.checkpoints.kept(upto_ns, n_bytes);
+            }
+            Err(error) => return self.failed(&error),
         }
         self.committed_ns = Some(upto_ns);
         let number = self.number;
@@ -376,6 +385,7 @@ impl Working {
 
     /// A store that fails for a while stops nothing; one that belongs to somebody else now ends the job.
     fn failed(&self, error: &store::CheckpointError) -> Result<()> {
+        self.keeper.meters.checkpoints.failed();
         if error.may_pass() {
             self.say(&format!("no checkpoint, trying again: {}", chain(error)));
             return Ok(());

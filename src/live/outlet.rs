@@ -101,6 +101,11 @@ impl Register {
         (number, known)
     }
 
+    /// The partitions that are read, by number.
+    pub(crate) fn open(&self) -> BTreeMap<u32, Name> {
+        self.lock().open.clone()
+    }
+
     fn end(&self, number: u32, left: Left) {
         self.lock().ended.insert(number, left);
     }
@@ -221,6 +226,11 @@ impl Lanes {
             lanes: BTreeMap::new(),
             patience,
         }
+    }
+
+    /// The number in the job of one of the source's partitions.
+    pub(crate) fn number(&self, partition: PartitionId) -> Option<u32> {
+        Some(self.lanes.get(&partition)?.number)
     }
 
     /// Lets the others go on without partitions that are silent for too long; what they give later counts as of after

@@ -1,6 +1,6 @@
 //! Where alerts are written: what `--alerts` names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -39,6 +39,14 @@ pub(super) fn open(places: &[String], halt: &Arc<AtomicBool>) -> Result<Vec<Box<
         sinks.push(sink);
     }
     Ok(sinks)
+}
+
+/// The first file among them.
+pub(super) fn first_file(places: &[String]) -> Option<PathBuf> {
+    let mut places = places.iter();
+    places
+        .find(|place| !place.starts_with(TOPIC))
+        .map(PathBuf::from)
 }
 
 /// Checks what can be checked before the job begins.

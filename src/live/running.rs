@@ -17,11 +17,13 @@ use overspill_dataflow::{Job, JobError, Layout, Live, Output, Progress, Settings
 
 use super::begin::Begun;
 use super::clerk::Clerk;
-use super::journal::{Ack, Journal};
+use super::journal::{Ack, Journal, Scribe};
 use super::keeper::{self, Keeper};
 use super::message::{Message, Peers};
+use super::metrics::JobMeters;
 use super::outlet::{Patience, Register};
 use super::part::{PartMaker, Place};
+use super::places;
 use super::reload::{Digest, Reload};
 use super::sources::{Committed, Pump, key};
 use super::{Config, Ended, LOOK, Word};
@@ -118,6 +120,7 @@ impl Pumping {
             let (sender, committed) = unbounded();
             pumps.committed.0.insert(key.clone(), sender);
             let pump = Pump {
+                meter: config.meters.source(acquisition, source.as_ref()),
                 key,
                 source,
                 register: Arc::clone(&self.register),
@@ -224,6 +227,22 @@ fn maker(
     }))
 }
 
+/// What writes the alerts of the job, in the process that has the journal.
+fn scribe(
+    journal: Option<Journal>,
+    asked_ns: Arc<AtomicI64>,
+    acks: Sender<Ack>,
+    has_checkpoints: bool,
+    words: Sender<Word>,
+) -> (Option<Sender<Output>>, Option<Scribe>) {
+    let Some(journal) = journal else {
+        return (None, None);
+    };
+    let (outputs, given) = bounded(OUTPUTS_IN_FLIGHT);
+    let scribe = journal.with(given, asked_ns, acks, has_checkpoints, words);
+    (Some(outputs), Some(scribe))
+}
+
 /// The job itself, whose partitions come by its intake.
 fn job(
     config: &Config,
@@ -231,7 +250,17 @@ fn job(
     live: Live,
     outputs: Option<Sender<Output>>,
     progress: &Arc<Progress>,
+    register: &Arc<Register>,
 ) -> Job {
+    config.meters.started(JobMeters {
+        progress: Arc::clone(progress),
+        register: Arc::clone(register),
+        intake: Arc::clone(&live.intake),
+        stop: Arc::clone(&config.settings.stop),
+        alerts: places::first_file(&config.alerts),
+        node: config.node.clone(),
+        has_checkpoints: config.checkpoints.is_some(),
+    });
     let layout = match begun.n {
         1 => Layout::Threads(config.workers),
         _ => Layout::Process {
@@ -300,7 +329,13 @@ impl Running {
             index: begun.index,
             n: begun.n,
         };
-        let maker = maker(&config, &begun, register, &pumps.committed, restored_ns);
+        let maker = maker(
+            &config,
+            &begun,
+            Arc::clone(&register),
+            &pumps.committed,
+            restored_ns,
+        );
         let has_checkpoints = maker.is_some();
         let wanted = Arc::new(AtomicU64::new(0));
         let (given_pieces, pieces) = unbounded();
@@ -330,14 +365,8 @@ impl Running {
         };
         let keeper = desk.man(begun.keeper.take(), &config, clock, &words, &ends)?;
         let progress = Arc::new(Progress::default());
-        let (outputs, scribe) = journal
-            .map(|journal| {
-                let (outputs, given) = bounded(OUTPUTS_IN_FLIGHT);
-                let scribe = journal.with(given, asked_ns, acks, has_checkpoints, words);
-                (outputs, scribe)
-            })
-            .unzip();
-        let job = job(&config, &mut begun, live, outputs, &progress);
+        let (outputs, scribe) = scribe(journal, asked_ns, acks, has_checkpoints, words);
+        let job = job(&config, &mut begun, live, outputs, &progress, &register);
         Ok(Self {
             job: spawn("job", move || job.run())?,
             journal: scribe

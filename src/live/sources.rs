@@ -20,6 +20,7 @@ use overspill_scenarios::expand;
 use overspill_scenarios::yaml::{self, Data, Node, Style};
 
 use super::Word;
+use super::metrics::SourceMeter;
 use super::outlet::{Lanes, Patience, Register};
 use crate::wire::chain;
 
@@ -182,6 +183,7 @@ pub(super) struct Pump {
     pub(super) patience: Patience,
     pub(super) clock: Clock,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) meter: SourceMeter,
 }
 
 impl Pump {
@@ -206,6 +208,7 @@ impl Pump {
                     pause = Some(backoff.pause());
                 }
             }
+            self.meter.look(self.source.as_ref(), &lanes);
             if !std::mem::replace(&mut is_told, true) {
                 self.ready();
             }

@@ -10,6 +10,7 @@ mod interrupt;
 mod output;
 mod reload;
 mod run;
+mod watch;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! What a table counted, and what a single pour did.
 
+use crate::spec::ScenarioId;
+
 /// Totals and gauges of a table. Totals count what is settled: a pour that is redone any number
 /// of times counts once, by its final result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,6 +81,62 @@ impl Counters {
     }
 }
 
+/// What became of the buckets of one scenario.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScenarioCounts {
+    /// Buckets created.
+    pub created: u64,
+    /// Overflows, with those that were discarded afterwards.
+    pub overflowed: u64,
+    /// Buckets that died of age.
+    pub underflowed: u64,
+    /// Buckets that `cancel_on` killed.
+    pub cancelled: u64,
+    /// Gauge: settled live buckets, with those of a snapshot.
+    pub live: u64,
+}
+
+/// The same for all scenarios.
+#[derive(Debug)]
+pub(crate) struct ByScenario(Vec<ScenarioCounts>);
+
+impl ByScenario {
+    pub(crate) fn new(n_scenarios: usize) -> Self {
+        Self(vec![ScenarioCounts::default(); n_scenarios])
+    }
+
+    pub(crate) fn resize(&mut self, n_scenarios: usize) {
+        self.0.resize(n_scenarios, ScenarioCounts::default());
+    }
+
+    pub(crate) fn counts(&self) -> &[ScenarioCounts] {
+        &self.0
+    }
+
+    fn of(&mut self, scenario: ScenarioId) -> Option<&mut ScenarioCounts> {
+        self.0.get_mut(scenario.0 as usize)
+    }
+
+    pub(crate) fn tally(&mut self, effects: Effects, scenario: ScenarioId) {
+        if let Some(counts) = self.of(scenario) {
+            counts.created += u64::from(effects.has(Effects::CREATED));
+            counts.overflowed += u64::from(effects.has(Effects::OVERFLOWED));
+            counts.underflowed += u64::from(effects.has(Effects::UNDERFLOWED));
+            counts.cancelled += u64::from(effects.has(Effects::CANCELLED));
+        }
+    }
+
+    /// A key has a live bucket of another scenario than before, or no longer one.
+    pub(crate) fn move_live(&mut self, before: Option<ScenarioId>, after: Option<ScenarioId>) {
+        if let Some(counts) = before.and_then(|scenario| self.of(scenario)) {
+            counts.live -= 1;
+        }
+        if let Some(counts) = after.and_then(|scenario| self.of(scenario)) {
+            counts.live += 1;
+        }
+    }
+}
+
 /// What applying a pour did, as a set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Effects(u16);
@@ -108,5 +166,14 @@ impl Effects {
 
     pub(crate) fn has(self, effect: Self) -> bool {
         self.0 & effect.0 != 0
+    }
+
+    /// Whether it has any of those that are counted by scenario.
+    pub(crate) fn is_of_a_bucket(self) -> bool {
+        const ANY: u16 = Effects::CREATED.0
+            | Effects::OVERFLOWED.0
+            | Effects::UNDERFLOWED.0
+            | Effects::CANCELLED.0;
+        self.0 & ANY != 0
     }
 }

@@ -54,7 +54,7 @@ mod spec;
 mod state;
 mod table;
 
-pub use counters::Counters;
+pub use counters::{Counters, ScenarioCounts};
 pub use judge::{BucketView, Judge, NoExpressions};
 pub use key::{KEY_GROUPS, Key, group_owner, key_group, owner};
 pub use overflow::{Change, Kept, Overflow};

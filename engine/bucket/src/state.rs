@@ -70,7 +70,7 @@ impl State {
         let queue = self.bucket.as_ref().map(|bucket| &bucket.queue);
         Size {
             exists: self.exists(),
-            is_live: self.bucket.is_some(),
+            live: self.bucket.as_ref().map(|bucket| bucket.scenario),
             events: queue.map_or(0, |queue| queue.len() as u64),
             bytes: queue.map_or(0, Queue::bytes),
         }
@@ -81,7 +81,8 @@ impl State {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) exists: bool,
-    pub(crate) is_live: bool,
+    /// The scenario of the live bucket, if there is one.
+    pub(crate) live: Option<ScenarioId>,
     pub(crate) events: u64,
     pub(crate) bytes: u64,
 }

@@ -55,14 +55,14 @@ use std::sync::Arc;
 pub use footprint::Footprint;
 pub use snapshot::SnapshotError;
 
-use crate::counters::Counters;
+use crate::counters::{ByScenario, Counters, Effects, ScenarioCounts};
 use crate::events::Events;
 use crate::judge::Judge;
 use crate::key::{Key, key_group};
 use crate::overflow::Change;
 use crate::pour::Pour;
 use crate::rules::{Limits, Rules};
-use crate::spec::Spec;
+use crate::spec::{ScenarioId, Spec};
 use crate::state::turn;
 use ahead::{Register, Spare};
 use cells::{CellId, Cells};
@@ -153,6 +153,7 @@ pub struct Table {
     candidates: Vec<Candidate>,
     watermark_ns: Option<i64>,
     counters: Counters,
+    by_scenario: ByScenario,
 }
 
 impl Table {
@@ -174,6 +175,7 @@ impl Table {
             candidates: Vec::new(),
             watermark_ns: None,
             counters: Counters::default(),
+            by_scenario: ByScenario::new(specs.len()),
         }
     }
 
@@ -181,6 +183,7 @@ impl Table {
     /// buckets refer to them: a changed scenario gets a new number.
     pub fn extend_specs(&mut self, specs: &Arc<[Spec]>) {
         self.rules = Rules::new(specs, limits(&self.config));
+        self.by_scenario.resize(specs.len());
     }
 
     /// Hands over a pour and what a bucket keeps of its event. Pours of one event that come one
@@ -264,6 +267,21 @@ impl Table {
         Counters {
             waiting: self.counters.waiting + self.held.len(),
             ..self.counters
+        }
+    }
+
+    /// What became of the buckets of each scenario, by its number. Their sums are those of
+    /// [`Table::counters`].
+    #[must_use]
+    pub fn scenario_counts(&self) -> &[ScenarioCounts] {
+        self.by_scenario.counts()
+    }
+
+    /// Counts what a pour or a deadline did to a bucket of this scenario.
+    fn tally(&mut self, effects: Effects, scenario: ScenarioId) {
+        self.counters.tally(effects);
+        if effects.is_of_a_bucket() {
+            self.by_scenario.tally(effects, scenario);
         }
     }
 

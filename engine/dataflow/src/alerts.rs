@@ -50,7 +50,7 @@ pub(crate) struct AlertWorker {
     gives_overflows: bool,
     event: Event,
     reader: Reader,
-    pub(crate) stats: Stats,
+    stats: Stats,
 }
 
 impl AlertWorker {
@@ -132,11 +132,12 @@ impl AlertWorker {
         })
     }
 
-    /// Adds the counters that are kept elsewhere.
-    pub(crate) fn finish(&mut self) {
-        self.stats
-            .count_parser(&self.state, &self.plan.postoverflows);
-        self.stats.truncated += self.state.counts().truncated;
+    /// All counters so far.
+    pub(crate) fn total(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.count_parser(&self.state, &self.plan.postoverflows);
+        stats.truncated += self.state.counts().truncated;
+        stats
     }
 
     fn postoverflow(&mut self, scenario: &ScenarioPlan, position: Position) {

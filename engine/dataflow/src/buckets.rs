@@ -8,6 +8,7 @@ use overspill_bucket::{
 };
 
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
+use crate::board::{Report, known};
 use crate::checkpoint::Restored;
 use crate::clock::complete_ns;
 use crate::job::{Mode, Settings};
@@ -110,6 +111,20 @@ impl BucketWorker {
             None => self.table.finish(upto_ns, judge, changes),
         }
         &mut self.changes
+    }
+
+    /// What it has counted so far.
+    pub(crate) fn report(&self, report: &mut Report) {
+        self.count(&mut report.stats);
+        let counters = self.table.counters();
+        let gauges = &mut report.gauges;
+        gauges.keys += counters.keys;
+        gauges.live_buckets += counters.live_buckets;
+        gauges.kept_events += counters.kept_events;
+        gauges.kept_bytes += counters.kept_bytes;
+        gauges.waiting += counters.waiting;
+        gauges.settled_ns = self.table.watermark_ns().and_then(known);
+        report.scenarios = self.table.scenario_counts().to_vec();
     }
 
     /// Adds the table's counters.

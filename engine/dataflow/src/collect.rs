@@ -13,6 +13,7 @@ use overspill_event::{Alert, Decision};
 use overspill_golike::time::Time;
 
 use crate::alerts::AlertRecord;
+use crate::board::{Report, known};
 use crate::clock::complete_ns;
 use crate::job::{Mode, Progress, Settings};
 use crate::plan::Plan;
@@ -60,7 +61,9 @@ pub(crate) struct Collector {
     final_ns: i64,
     progress: Arc<Progress>,
     now: Time,
-    pub(crate) stats: Stats,
+    n_given: u64,
+    n_withdrawn: u64,
+    stats: Stats,
 }
 
 impl Collector {
@@ -85,6 +88,8 @@ impl Collector {
             final_ns: i64::MIN,
             progress,
             now: settings.now,
+            n_given: 0,
+            n_withdrawn: 0,
             stats: Stats::default(),
         }
     }
@@ -115,10 +120,25 @@ impl Collector {
             self.log.advance(final_ns);
         }
         self.entries();
-        if self.gives_finals && final_ns > self.final_ns {
+        if final_ns > self.final_ns {
             self.final_ns = final_ns;
-            self.give(Output::Final(final_ns));
+            if self.gives_finals {
+                self.give(Output::Final(final_ns));
+            }
         }
+    }
+
+    /// What it has counted so far.
+    pub(crate) fn report(&self, report: &mut Report) {
+        report.stats.add(&self.stats);
+        report.gauges.alerts_given += self.n_given;
+        report.gauges.alerts_withdrawn += self.n_withdrawn;
+        report.gauges.final_ns = known(self.final_ns);
+    }
+
+    /// All counters so far.
+    pub(crate) fn total(&self) -> Stats {
+        self.stats.clone()
     }
 
     fn decide(&mut self, record: AlertRecord) {
@@ -146,6 +166,10 @@ impl Collector {
                         self.log.retract(&alert.uuid);
                     }
                     self.progress.alert(diff);
+                    match diff > 0 {
+                        true => self.n_given += diff.unsigned_abs(),
+                        false => self.n_withdrawn += diff.unsigned_abs(),
+                    }
                     self.give(Output::Alert {
                         alert: Box::new(alert),
                         eff_ns,

@@ -29,6 +29,7 @@ use timely::dataflow::{Scope, Stream};
 use timely::scheduling::Activator;
 
 use crate::batch::PourBatch;
+use crate::board::{Desk, Report};
 use crate::graph::Parts;
 use crate::home::Home;
 use crate::job::{Progress, Settings};
@@ -37,6 +38,7 @@ use crate::plan::Plan;
 use crate::pool::{Part, Pool, Taken, Why};
 use crate::restart::Restarts;
 use crate::stats::Stats;
+use crate::tally::Tallies;
 
 /// Time a worker parses before it lets other operators run.
 const QUANTUM: Duration = Duration::from_micros(1_000);
@@ -54,6 +56,8 @@ struct Detect {
     current: Option<Current>,
     progress: Arc<Progress>,
     stop: Arc<AtomicBool>,
+    /// What lines come to by source; in a job that does not end.
+    tallies: Option<Tallies>,
 }
 
 /// A batch that is being parsed.
@@ -93,6 +97,7 @@ pub(crate) fn detect<'s>(
     probe: &ProbeHandle<u64>,
     restarts: Rc<RefCell<Restarts>>,
     stats: &Rc<RefCell<Stats>>,
+    desk: &Rc<Desk>,
 ) -> (Stream<'s, u64, PourBatch>, Activator) {
     let Parts {
         plan,
@@ -111,6 +116,7 @@ pub(crate) fn detect<'s>(
         current: None,
         progress: Arc::clone(&parts.progress),
         stop: Arc::clone(&settings.stop),
+        tallies: pool.is_live().then(Tallies::default),
     };
     let stats = Rc::clone(stats);
     let mut builder = OperatorBuilder::new("Detect".to_owned(), scope);
@@ -118,6 +124,7 @@ pub(crate) fn detect<'s>(
     pool.wakes()
         .set(worker, scope.worker().sync_activator_for(address.to_vec()));
     let again = scope.activator_for(Rc::clone(&address));
+    let mut voice = desk.voice(scope.activator_for(Rc::clone(&address)));
     let wake = scope.activator_for(address);
     let (output, pours) = builder.new_output();
     let mut output = OutputBuilder::<_, NoopBuilder<PourBatch>>::from(output);
@@ -134,9 +141,11 @@ pub(crate) fn detect<'s>(
             });
             is_done = detect.current.is_none() && !detect.pool.is_open();
             if is_done {
-                detect.finish(&mut stats.borrow_mut());
+                stats.borrow_mut().add(&detect.total());
+                voice.end(|report| detect.report(report));
                 return false;
             }
+            voice.speak(|report| detect.report(report));
             match next {
                 Next::Again => again.activate(),
                 Next::Soon => again.activate_after(CREDIT_WAIT),
@@ -267,6 +276,11 @@ impl Detect {
         let partition = &lane.partition;
         let state = self.states.of(lane.number);
         self.line_worker.arrived(lines.arrival_ns, state);
+        let line_worker = &mut self.line_worker;
+        let counted = self.tallies.as_mut().map(|tallies| {
+            let before = tallies.begin(lane.number, &partition.origin, line_worker, state);
+            (tallies, before)
+        });
         let end = batch.lines.len().min(current.next + LINES_PER_LOOK);
         let before = self.line_worker.stats.bytes;
         let mut n_lines = 0;
@@ -281,23 +295,28 @@ impl Detect {
                 break;
             }
         }
+        if let Some((tallies, before)) = counted {
+            let line_worker = &mut self.line_worker;
+            tallies.end(lane.number, &partition.origin, &before, line_worker, state);
+        }
         current.next += n_lines;
         self.progress
             .read(n_lines as u64, self.line_worker.stats.bytes - before);
     }
 
-    /// Adds the counters that are kept elsewhere, and gives all of them.
-    fn finish(&mut self, stats: &mut Stats) {
-        match &self.states {
-            States::Shared(state) => self.line_worker.count_parser(state),
-            States::ByLane { states, .. } => {
-                for state in states.values() {
-                    self.line_worker.count_parser(state);
-                }
-            }
+    /// All counters so far.
+    fn total(&self) -> Stats {
+        self.line_worker
+            .total(self.states.iter(), self.tallies.as_ref())
+    }
+
+    /// What it has counted so far, and how far it is.
+    fn report(&self, report: &mut Report) {
+        report.stats.add(&self.total());
+        self.home.report(report);
+        if let Some(tallies) = &self.tallies {
+            report.tallies.add(tallies);
         }
-        self.line_worker.finish();
-        stats.add(&self.line_worker.stats);
     }
 }
 
@@ -326,6 +345,14 @@ impl States {
                 is_needed
             });
         }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &ParserState> {
+        let (shared, by_lane) = match self {
+            Self::Shared(state) => (Some(&**state), None),
+            Self::ByLane { states, .. } => (None, Some(states.values())),
+        };
+        shared.into_iter().chain(by_lane.into_iter().flatten())
     }
 
     fn of(&mut self, lane: usize) -> &mut ParserState {

@@ -220,6 +220,11 @@ impl Partition {
         !self.receiver.is_empty() || self.link.is_closed.load(Ordering::SeqCst)
     }
 
+    /// Batches and words that were given and not taken.
+    pub(crate) fn n_queued(&self) -> usize {
+        self.receiver.len()
+    }
+
     /// What came next, if something did.
     pub(crate) fn poll(&self) -> Option<Feed> {
         match self.receiver.try_recv() {

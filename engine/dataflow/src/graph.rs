@@ -30,6 +30,7 @@ use timely::worker::Worker;
 
 use crate::alerts::{AlertRecord, AlertWorker};
 use crate::batch::{PourBatch, PourDistributor};
+use crate::board::Desk;
 use crate::buckets::BucketWorker;
 use crate::checkpoint::{Announced, Checkpoints, Restored, STAGES};
 use crate::clock::tick;
@@ -54,6 +55,9 @@ const STEPS_TO_SEND: u32 = 4;
 
 type Shared = Rc<RefCell<Stats>>;
 
+/// Where operators leave their counters at their end, and where they say them before.
+type Books<'a> = (&'a Shared, &'a Rc<Desk>);
+
 /// What all workers of a process share.
 pub(crate) struct Parts {
     pub(crate) plan: Arc<Plan>,
@@ -75,6 +79,9 @@ pub(crate) struct Parts {
 /// Builds the graph on a worker and runs it to its end, or until another worker broke.
 pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
     let stats = Shared::default();
+    let desk = Rc::new(Desk::default());
+    let board = parts.progress.board();
+    let local = parts.pool.local(worker.index());
     let end = ProbeHandle::new();
     // What pours have left the workers that parse, for worker 0 to say when checkpoints are made.
     let poured = ProbeHandle::new();
@@ -87,7 +94,7 @@ pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
         }
     };
     let (wake, mut control) = worker.dataflow_named::<u64, _, _>("overspill", |scope| {
-        build(scope, parts, tables, &poured, &end, &stats)
+        build(scope, parts, tables, &poured, &end, (&stats, &desk))
     });
     if let Some(post) = &parts.post {
         carry(worker, post, parts.pool.n_workers());
@@ -111,7 +118,12 @@ pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
         if parts.checkpoints.is_some() && is_first {
             control.advance(poured.with_frontier(|frontier| frontier.first().copied()));
         }
+        desk.look(board.asked());
         worker.step_or_park(Some(PARK));
+        desk.answer(board, local, &stats.borrow());
+    }
+    if end.done() {
+        desk.end(board, local, &stats.borrow());
     }
     if let Some(post) = &parts.post {
         post.close();
@@ -150,7 +162,7 @@ fn build<'s>(
     tables: [BucketWorker; 2],
     poured: &ProbeHandle<u64>,
     end: &ProbeHandle<u64>,
-    stats: &Shared,
+    books: Books<'_>,
 ) -> (Activator, Control) {
     let Parts { plan, settings, .. } = parts;
     let [of_lines, of_overflows] = tables;
@@ -167,7 +179,8 @@ fn build<'s>(
         checkpoints.map(|given| Writer::new(given.pieces.clone(), index, restarts))
     };
     let probe = ProbeHandle::new();
-    let (pours, wake) = detect(scope, parts, &probe, Rc::clone(&restarts), stats);
+    let (stats, desk) = books;
+    let (pours, wake) = detect(scope, parts, &probe, Rc::clone(&restarts), stats, desk);
     let pours = pours.probe_with(poured);
     let first = announced.clone();
     let spilled = buckets(
@@ -176,16 +189,16 @@ fn build<'s>(
         "Buckets",
         of_lines,
         writer(Some(restarts)),
-        stats,
+        books,
     );
     let spilled = spilled.probe_with(&probe);
     let recorder = || parts.recorder.clone();
-    let alerts = alerts(spilled, plan, settings, recorder(), 0, stats);
-    let again = reprocess(alerts.clone(), plan, settings, stats);
+    let alerts = alerts(spilled, plan, settings, recorder(), 0, books);
+    let again = reprocess(alerts.clone(), plan, settings, books);
     let name = "BucketsOfOverflows";
-    let spilled = buckets(again, announced, name, of_overflows, writer(None), stats);
-    let second = self::alerts(spilled, plan, settings, recorder(), 1, stats);
-    collect(alerts.concat(second), parts, stats, end);
+    let spilled = buckets(again, announced, name, of_overflows, writer(None), books);
+    let second = self::alerts(spilled, plan, settings, recorder(), 1, books);
+    collect(alerts.concat(second), parts, books, end);
     (wake, control)
 }
 
@@ -195,9 +208,9 @@ fn buckets<'s>(
     name: &str,
     mut buckets: BucketWorker,
     mut writer: Option<Writer>,
-    stats: &Shared,
+    (stats, desk): Books<'_>,
 ) -> Stream<'s, u64, Vec<Change>> {
-    let stats = Rc::clone(stats);
+    let (stats, desk) = (Rc::clone(stats), Rc::clone(desk));
     let pact = DistributorPact(PourDistributor::new);
     let scope = pours.scope();
     pours.binary_frontier::<_, CapacityContainerBuilder<Vec<Change>>, _, _, _, _>(
@@ -209,7 +222,8 @@ fn buckets<'s>(
             // Buckets whose time is up overflow without a pour, so a capability is always held; it
             // stands where the inputs stand.
             let mut held = Some(capability);
-            let again = scope.activator_for(info.address);
+            let again = scope.activator_for(Rc::clone(&info.address));
+            let mut voice = desk.voice(scope.activator_for(info.address));
             let mut due: VecDeque<Announced> = VecDeque::new();
             move |(input, frontier), (announced, announced_frontier), output| {
                 input.for_each(|capability, batch: &mut PourBatch| {
@@ -221,6 +235,7 @@ fn buckets<'s>(
                 announced
                     .for_each(|_capability, new: &mut Vec<Announced>| due.extend(new.drain(..)));
                 let Some(capability) = &mut held else { return };
+                voice.speak(|report| buckets.report(report));
                 // Nobody passes a checkpoint that may still be announced.
                 let time = least(
                     frontier.frontier().first().copied(),
@@ -261,6 +276,7 @@ fn buckets<'s>(
                 }
                 if time.is_none() {
                     buckets.count(&mut stats.borrow_mut());
+                    voice.end(|report| buckets.report(report));
                     held = None;
                 }
             }
@@ -282,14 +298,16 @@ fn alerts<'s>(
     settings: &Settings,
     recorder: Option<Arc<dyn Recorder>>,
     depth: u8,
-    stats: &Shared,
+    (stats, desk): Books<'_>,
 ) -> Stream<'s, u64, Vec<AlertRecord>> {
     let mut worker = AlertWorker::new(Arc::clone(plan), settings, recorder, depth);
-    let stats = Rc::clone(stats);
+    let (stats, desk) = (Rc::clone(stats), Rc::clone(desk));
+    let scope = spilled.scope();
     spilled.unary_frontier::<CapacityContainerBuilder<Vec<AlertRecord>>, _, _, _>(
         Pipeline,
         "Alerts",
-        move |_capability, _info| {
+        move |_capability, info| {
+            let mut voice = desk.voice(scope.activator_for(info.address));
             let mut is_done = false;
             move |(input, frontier), output| {
                 input.for_each(|capability, changes: &mut Vec<Change>| {
@@ -298,9 +316,15 @@ fn alerts<'s>(
                         session.give_iterator(worker.record(&change).into_iter());
                     }
                 });
-                if frontier.is_empty() && !std::mem::replace(&mut is_done, true) {
-                    worker.finish();
-                    stats.borrow_mut().add(&worker.stats);
+                if is_done {
+                    return;
+                }
+                is_done = frontier.is_empty();
+                if is_done {
+                    stats.borrow_mut().add(&worker.total());
+                    voice.end(|_report| {});
+                } else {
+                    voice.speak(|report| report.stats.add(&worker.total()));
                 }
             }
         },
@@ -312,15 +336,17 @@ fn reprocess<'s>(
     alerts: Stream<'s, u64, Vec<AlertRecord>>,
     plan: &Arc<Plan>,
     settings: &Settings,
-    stats: &Shared,
+    (stats, desk): Books<'_>,
 ) -> Stream<'s, u64, PourBatch> {
-    let peers = alerts.scope().peers();
+    let scope = alerts.scope();
+    let peers = scope.peers();
     let mut worker = Reprocessor::new(Arc::clone(plan), settings.now, peers);
-    let stats = Rc::clone(stats);
+    let (stats, desk) = (Rc::clone(stats), Rc::clone(desk));
     alerts.unary_frontier::<NoopBuilder<PourBatch>, _, _, _>(
         Pipeline,
         "Reprocess",
-        move |capability, _info| {
+        move |capability, info| {
+            let mut voice = desk.voice(scope.activator_for(info.address));
             let mut held = Some(capability);
             move |(input, frontier), output| {
                 input.for_each(|_capability, records: &mut Vec<AlertRecord>| {
@@ -334,10 +360,13 @@ fn reprocess<'s>(
                         .give_container(batch);
                 });
                 match time {
-                    Some(time) => capability.downgrade(&time),
+                    Some(time) => {
+                        capability.downgrade(&time);
+                        voice.speak(|report| report.stats.add(&worker.total()));
+                    }
                     None => {
-                        worker.finish();
-                        stats.borrow_mut().add(&worker.stats);
+                        stats.borrow_mut().add(&worker.total());
+                        voice.end(|_report| {});
                         held = None;
                     }
                 }
@@ -349,9 +378,10 @@ fn reprocess<'s>(
 fn collect<'s>(
     alerts: Stream<'s, u64, Vec<AlertRecord>>,
     parts: &Parts,
-    stats: &Shared,
+    (stats, desk): Books<'_>,
     end: &ProbeHandle<u64>,
 ) {
+    let scope = alerts.scope();
     let index = alerts.scope().worker().index();
     // Only worker 0 gives; the others must not keep the channel open.
     let outputs = parts.outputs.clone().filter(|_| index == 0);
@@ -363,12 +393,13 @@ fn collect<'s>(
         Arc::clone(&parts.progress),
         is_live,
     );
-    let stats = Rc::clone(stats);
+    let (stats, desk) = (Rc::clone(stats), Rc::clone(desk));
     alerts
         .unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
             Exchange::new(|_record: &AlertRecord| 0),
             "Collect",
-            move |_capability, _info| {
+            move |_capability, info| {
+                let mut voice = desk.voice(scope.activator_for(info.address));
                 let mut is_done = false;
                 move |(input, frontier), _output| {
                     input.for_each(|_capability, records: &mut Vec<AlertRecord>| {
@@ -379,7 +410,10 @@ fn collect<'s>(
                         collector.advance(time);
                         if time.is_none() {
                             is_done = true;
-                            stats.borrow_mut().add(&collector.stats);
+                            stats.borrow_mut().add(&collector.total());
+                            voice.end(|report| collector.report(report));
+                        } else {
+                            voice.speak(|report| collector.report(report));
                         }
                     }
                 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use timely::dataflow::operators::probe::Handle as ProbeHandle;
 
 use crate::batch::PourBatch;
+use crate::board::Report;
 use crate::clock::{TICK_NS, complete_ns, tick, untick};
 use crate::job::Settings;
 use crate::line::Parsed;
@@ -244,6 +245,18 @@ impl Home {
             }
             !is_finished
         });
+    }
+
+    /// What of the partitions is counted only when they end, and how far they are.
+    pub(crate) fn report(&self, report: &mut Report) {
+        for desk in &self.desks {
+            let clock = &desk.course.clock;
+            report.stats.clamped += clock.n_clamped;
+            report.stats.moved_on += clock.n_moved_on;
+            let newest_ns = Some(clock.state().max_ns).filter(|ns| *ns != i64::MIN);
+            report.gauges.newest_ns = report.gauges.newest_ns.max(newest_ns);
+        }
+        report.gauges.outstanding += self.n_outstanding;
     }
 
     /// Whether lanes were finished since this was last asked.

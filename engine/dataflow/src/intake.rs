@@ -95,7 +95,9 @@ impl Intake {
         self.is_open.load(Ordering::SeqCst) || self.has_waiting.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn is_gate_open(&self) -> bool {
+    /// Whether partitions are taken over.
+    #[must_use]
+    pub fn is_gate_open(&self) -> bool {
         self.is_gate_open.load(Ordering::SeqCst)
     }
 

@@ -9,6 +9,7 @@ use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
+use crate::board::{Board, count_process};
 use crate::checkpoint::{Checkpoints, Restored};
 use crate::collect::Output;
 use crate::feed::Partition;
@@ -86,6 +87,7 @@ pub struct Progress {
     event_time_ns: AtomicI64,
     alerts: AtomicI64,
     credit_waits: AtomicU64,
+    board: Board,
 }
 
 impl Default for Progress {
@@ -96,6 +98,7 @@ impl Default for Progress {
             event_time_ns: AtomicI64::new(i64::MIN),
             alerts: AtomicI64::new(0),
             credit_waits: AtomicU64::new(0),
+            board: Board::default(),
         }
     }
 }
@@ -116,6 +119,12 @@ impl Progress {
 
     pub(crate) fn credit_wait(&self) {
         self.credit_waits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where the workers of the process say what they count, when they are asked.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
     }
 
     /// Lines parsed by this process.
@@ -228,10 +237,14 @@ impl Job {
         let restored_ns = restored.as_ref().map(|restored| restored.upto_ns);
         let pool = Pool::new(self.partitions, n_workers, is_shared, intake, restored_ns);
         let counters = Arc::clone(&self.plan.services.counters);
+        let pool = Arc::new(pool);
+        let n_unshared = n_unshared as u64;
+        let board = self.progress.board();
+        board.begin(&pool, &self.plan, n_workers, n_unshared);
         let parts = Parts {
             plan: self.plan,
             settings: self.settings,
-            pool: Arc::new(pool),
+            pool,
             outputs: self.outputs,
             recorder: self.recorder,
             progress: self.progress,
@@ -252,9 +265,8 @@ impl Job {
             let ended = result.map_err(JobError::Worker)?;
             stats.add(&ended.map_err(JobError::Restore)?);
         }
-        stats.count_unshared(n_unshared as u64);
         // All workers of the process share these.
-        stats.count_expressions(&counters);
+        count_process(&mut stats, n_unshared, &counters);
         Ok(stats)
     }
 }

@@ -14,6 +14,7 @@
 extern crate self as overspill_dataflow;
 
 pub mod batch;
+pub mod board;
 pub mod checkpoint;
 pub mod clock;
 pub mod feed;
@@ -39,6 +40,7 @@ mod pool;
 mod reprocess;
 mod socket;
 mod stats;
+mod tally;
 mod wakes;
 mod writer;
 
@@ -48,3 +50,4 @@ pub use job::{Job, JobError, Layout, Live, Mode, Progress, Settings};
 pub use plan::Plan;
 pub use socket::Socket;
 pub use stats::{Stats, UnparsedSample};
+pub use tally::{NodeView, Outcomes, SourceView};

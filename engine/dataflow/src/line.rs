@@ -17,6 +17,7 @@ use crate::plan::{Keeps, Plan};
 use crate::record::Recorder;
 use crate::restart::{Course, Restarts};
 use crate::stats::Stats;
+use crate::tally::Tallies;
 
 /// Bytes of pours that are handed on before their batch of lines is done: what a core's cache still
 /// holds when the buckets come to it.
@@ -310,18 +311,34 @@ impl LineWorker {
         self.stats.count_parser(state, &self.plan.parsers);
     }
 
-    /// Adds the counters that are kept elsewhere.
-    pub(crate) fn finish(&mut self) {
-        for (scenario, n) in self.plan.rules.scenarios().iter().zip(&self.scenario_pours) {
+    /// Goes on counting pours in `pours`, and gives those so far in their place.
+    pub(crate) fn swap_pours(&mut self, pours: &mut Vec<u64>) {
+        pours.resize(self.scenario_pours.len(), 0);
+        std::mem::swap(&mut self.scenario_pours, pours);
+    }
+
+    /// All counters so far, with those that are kept elsewhere: parser states, and sources.
+    pub(crate) fn total<'a>(
+        &self,
+        states: impl Iterator<Item = &'a ParserState>,
+        tallies: Option<&Tallies>,
+    ) -> Stats {
+        let mut stats = self.stats.clone();
+        let mut pours = self.scenario_pours.clone();
+        for state in states {
+            stats.count_parser(state, &self.plan.parsers);
+        }
+        if let Some(tallies) = tallies {
+            tallies.count(&mut stats, &mut pours, &self.plan);
+        }
+        for (scenario, n) in self.plan.rules.scenarios().iter().zip(&pours) {
             if *n > 0 {
-                self.stats
-                    .scenarios
-                    .entry(scenario.name.to_string())
-                    .or_default()
-                    .0 += n;
+                let counts = stats.scenarios.entry(scenario.name.to_string());
+                counts.or_default().0 += n;
             }
         }
-        self.stats.count_matches(&self.matches);
+        stats.count_matches(&self.matches);
+        stats
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
+use crate::board::PartitionView;
 use crate::feed::{Feed, Lines, Partition};
 use crate::intake::Intake;
 use crate::line::Parsed;
@@ -181,6 +182,14 @@ impl Pool {
                 self.wakes.wake_all();
             }
         }
+    }
+
+    /// Batches that are out, and bytes of parked pours.
+    pub(crate) fn load(&self) -> (usize, u64) {
+        (
+            self.n_out.load(Ordering::SeqCst),
+            self.parked_bytes.load(Ordering::SeqCst),
+        )
     }
 
     /// Workers of this process.
@@ -372,6 +381,17 @@ impl Lane {
             watermark_ns: AtomicI64::new(i64::MIN),
             span_ns: AtomicI64::new(0),
             caught_up: Mutex::default(),
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn view(&self) -> PartitionView {
+        let watermark_ns = self.watermark_ns.load(Ordering::SeqCst);
+        PartitionView {
+            number: self.partition.id,
+            watermark_ns: (watermark_ns != i64::MIN).then_some(watermark_ns),
+            queued: self.partition.n_queued(),
+            out: self.n_out.load(Ordering::SeqCst),
         }
     }
 

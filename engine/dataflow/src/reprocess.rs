@@ -42,7 +42,7 @@ pub(crate) struct Reprocessor {
     outgoing: Outgoing,
     n_bytes: usize,
     now: Time,
-    pub(crate) stats: Stats,
+    stats: Stats,
 }
 
 impl Reprocessor {
@@ -101,9 +101,11 @@ impl Reprocessor {
         self.outgoing.take().iter_mut().for_each(give);
     }
 
-    /// Adds the counters that are kept elsewhere.
-    pub(crate) fn finish(&mut self) {
-        self.stats.count_matches(&self.matches);
+    /// All counters so far.
+    pub(crate) fn total(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.count_matches(&self.matches);
+        stats
     }
 
     fn pour(&mut self, record: AlertRecord) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use overspill_expr::Counters;
 use overspill_matcher::MatchState;
-use overspill_parser::{ParserPlan, ParserState};
+use overspill_parser::{NodeTally, ParserPlan, ParserState};
 use serde::{Deserialize, Serialize};
 
 /// Lines kept as samples of what was not understood.
@@ -273,11 +273,22 @@ impl Stats {
         Self::count_named(&mut self.expressions, &named);
     }
 
+    fn node(&mut self, name: &str, hits: u64, successes: u64) {
+        let sum = self.nodes.entry(name.to_owned()).or_default();
+        *sum = (sum.0 + hits, sum.1 + successes);
+    }
+
+    /// Adds the counters of nodes that are kept apart from a parser state.
+    pub(crate) fn count_nodes(&mut self, nodes: &NodeTally, plan: &ParserPlan) {
+        nodes.each(plan, &mut |_stage, node, counts| {
+            self.node(&node.name, counts.hits, counts.ok);
+        });
+    }
+
     /// Adds what a parser state counted beside the outcomes of its events.
     pub(crate) fn count_parser(&mut self, state: &ParserState, plan: &ParserPlan) {
         state.counters(plan, &mut |name, hits, successes| {
-            let sum = self.nodes.entry(name.to_owned()).or_default();
-            *sum = (sum.0 + hits, sum.1 + successes);
+            self.node(name, hits, successes)
         });
         let counts = state.counts();
         let named = [

@@ -1,5 +1,8 @@
 //! What went through, and what went wrong, as plain numbers.
 
+use crate::node::Node;
+use crate::plan::ParserPlan;
+
 /// Counters of one [`crate::ParserState`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -33,6 +36,36 @@ pub struct Counts {
     pub stash_skipped: u64,
 }
 
+/// Counters of the nodes of one plan, apart from a state: see [`crate::ParserState::swap_nodes`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeTally(pub(crate) Vec<NodeCounts>);
+
+impl NodeTally {
+    /// Adds another tally of the same plan.
+    pub fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), NodeCounts::default());
+        }
+        for (sum, counts) in self.0.iter_mut().zip(&other.0) {
+            sum.hits += counts.hits;
+            sum.ok += counts.ok;
+            sum.ko += counts.ko;
+            sum.whitelisted += counts.whitelisted;
+        }
+    }
+
+    /// Calls `each` with the stage, the node and its counters for each node that was hit, children included,
+    /// in the order of the plan. Several nodes may have the same name.
+    pub fn each(&self, plan: &ParserPlan, each: &mut dyn FnMut(&str, &Node, NodeCounts)) {
+        plan.each_node_of_stage(&mut |stage, node| {
+            let counts = self.0.get(node.number).copied().unwrap_or_default();
+            if counts.hits > 0 {
+                each(stage, node, counts);
+            }
+        });
+    }
+}
+
 /// Counters of one node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NodeCounts {
@@ -42,4 +75,6 @@ pub struct NodeCounts {
     pub ok: u64,
     /// Of these, failures.
     pub ko: u64,
+    /// Of these, events that its whitelist takes out.
+    pub whitelisted: u64,
 }

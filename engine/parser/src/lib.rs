@@ -36,7 +36,7 @@ mod unmarshal;
 mod values;
 mod whitelist;
 
-pub use counts::{Counts, NodeCounts};
+pub use counts::{Counts, NodeCounts, NodeTally};
 pub use method::Method;
 pub use node::{Destination, Grok, Node, StashWrite, Static, StaticValue, Strategy, Subject};
 pub use observe::{Observer, Step};

@@ -127,14 +127,21 @@ impl ParserPlan {
 
     /// Calls `each` with every node, children after their parent, in load order.
     pub fn each_node(&self, each: &mut dyn FnMut(&Node)) {
-        fn walk(node: &Node, each: &mut dyn FnMut(&Node)) {
-            each(node);
+        self.each_node_of_stage(&mut |_stage, node| each(node));
+    }
+
+    /// As [`ParserPlan::each_node`], with the name of the stage.
+    pub fn each_node_of_stage(&self, each: &mut dyn FnMut(&str, &Node)) {
+        fn walk(stage: &str, node: &Node, each: &mut dyn FnMut(&str, &Node)) {
+            each(stage, node);
             for child in &node.children {
-                walk(child, each);
+                walk(stage, child, each);
             }
         }
-        for node in self.stages.iter().flat_map(|stage| &stage.nodes) {
-            walk(node, each);
+        for stage in &self.stages {
+            for node in &stage.nodes {
+                walk(&stage.name, node, each);
+            }
         }
     }
 

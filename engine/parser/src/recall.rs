@@ -203,6 +203,8 @@ impl Recall {
                     hits: after.hits - before.hits,
                     ok: after.ok - before.ok,
                     ko: after.ko - before.ko,
+                    // What a whitelist takes out is not remembered.
+                    whitelisted: 0,
                 };
                 outcome.counts.push((pure.first_node + at, moved));
             }

@@ -301,6 +301,7 @@ impl<'a, O: Observer + ?Sized> Run<'a, O> {
         if !is_listed {
             return false;
         }
+        self.count(node, |counts| &mut counts.whitelisted);
         if !self.event.whitelisted {
             self.event.whitelisted = true;
             self.event

@@ -7,7 +7,7 @@ use overspill_grok::Scratch;
 use overspill_memo::Memo;
 use rustc_hash::FxHashMap;
 
-use crate::counts::{Counts, NodeCounts};
+use crate::counts::{Counts, NodeCounts, NodeTally};
 use crate::date::Dates;
 use crate::dispatch::Cache;
 use crate::geo::GeoMemo;
@@ -136,6 +136,13 @@ impl ParserState {
                 );
             });
         }
+    }
+
+    /// Goes on counting nodes in `nodes`, and gives the counters so far in their place. A new tally counts
+    /// from nothing.
+    pub fn swap_nodes(&mut self, nodes: &mut NodeTally) {
+        nodes.0.resize(self.nodes.len(), NodeCounts::default());
+        std::mem::swap(&mut self.nodes, &mut nodes.0);
     }
 
     /// As [`ParserState::node_counts`]: names, hits and successes of nodes that were hit.

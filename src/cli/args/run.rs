@@ -71,6 +71,11 @@ pub struct RunArgs {
     /// Name of this machine in the names of what only it can read. Default: its host name.
     #[arg(long, value_name = "NAME", help_heading = "State")]
     pub node: Option<String>,
+    /// Answer /metrics, /healthz, /readyz and /top.json here, such as 127.0.0.1:6060; port 0 is any that
+    /// is free, `none` is nowhere. Default: section `prometheus` of --config. Processes of one
+    /// supervisor take this port and those after it.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Watching")]
+    pub listen: Option<String>,
     /// Look every few seconds whether files of the content have changed, and reload them as at SIGHUP.
     #[arg(long, help_heading = "Input")]
     pub watch: bool,

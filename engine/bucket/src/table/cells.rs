@@ -155,7 +155,8 @@ impl Cells {
             Some(state) => state.size(),
             None => Size {
                 exists: record.exists(),
-                is_live: record.form == Form::Bucket,
+                live: (record.form == Form::Bucket)
+                    .then(|| self.origins.get(record.origin).scenario),
                 events: record.n_events.into(),
                 bytes: record.n_bytes(),
             },

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Table;
 use super::cells::CellId;
 use super::wheel::Wheel;
+use crate::counters::Effects;
 use crate::judge::Judge;
 use crate::key::{Key, key_group};
 use crate::overflow::Change;
@@ -46,7 +47,9 @@ impl Table {
             if !is_emitted {
                 out.extend(fired.map(Change::added));
             }
-            self.counters.tally(effects);
+            if let Some(scenario) = size.live {
+                self.tally(effects, scenario);
+            }
             self.put_settled(id, state, size, None);
         }
     }
@@ -64,8 +67,8 @@ impl Table {
                     self.wheel.arm(&mut self.cells, id, keep_until_ns);
                     continue;
                 }
-                if self.cells.size(id).is_live {
-                    self.counters.underflowed += 1;
+                if let Some(scenario) = self.cells.size(id).live {
+                    self.tally(Effects::UNDERFLOWED, scenario);
                     if let Some(ahead) = self.cells.ahead_mut(id) {
                         ahead.settle_underflow();
                     }

@@ -120,8 +120,8 @@ impl Table {
             self.put_settled(id, state, size, deadline);
             for entry in ahead.entries.drain(..n) {
                 self.drop_ahead(&entry);
-                self.counters.tally(entry.fired_effects);
-                self.counters.tally(entry.effects);
+                self.tally(entry.fired_effects, entry.pour.scenario);
+                self.tally(entry.effects, entry.pour.scenario);
             }
         }
         self.cells.set_ahead(id, ahead);
@@ -260,8 +260,8 @@ impl Table {
             events: &self.events,
         };
         let step = self.rules.step(pour.key, &mut state, poured, judge);
-        self.counters.tally(step.fired_effects);
-        self.counters.tally(step.effects);
+        self.tally(step.fired_effects, pour.scenario);
+        self.tally(step.effects, pour.scenario);
         self.put_settled(id, state, size, deadline);
         step
     }
@@ -322,10 +322,13 @@ impl Table {
         );
         change(
             &mut counters.live_buckets,
-            before.is_live.into(),
-            after.is_live.into(),
+            before.live.is_some().into(),
+            after.live.is_some().into(),
         );
         change(&mut counters.kept_events, before.events, after.events);
         change(&mut counters.kept_bytes, before.bytes, after.bytes);
+        if before.live != after.live {
+            self.by_scenario.move_live(before.live, after.live);
+        }
     }
 }

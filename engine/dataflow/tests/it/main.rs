@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod batch;
+mod board;
 mod cap;
 mod clock;
 mod cluster;
