@@ -44,7 +44,7 @@ cargo xtask COMMAND
   fuzz [--seconds N] [--target NAME]
                             every fuzz target, or one, for N seconds
   chaos [--seed S] [--minutes N | --runs N] [--source files|kafka|both|all] [--keep] [--write]
-        [--program PATH] [--wide-patterns]
+        [--program PATH] [--wide-patterns] [--plan]
                             live jobs under kills, freezes, full disks, damaged checkpoints, rotations,
                             bad networks and clocks: the alerts of an undisturbed replay
 ";

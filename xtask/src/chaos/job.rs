@@ -164,6 +164,13 @@ impl Job {
         }
     }
 
+    /// Its number, and those of its children.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let mut pids = self.children();
+        pids.push(self.child.id());
+        pids
+    }
+
     /// Processes of which it is the parent, by number.
     pub(crate) fn children(&self) -> Vec<u32> {
         children_of(self.child.id())

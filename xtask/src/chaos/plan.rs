@@ -111,6 +111,19 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Whether it is done to a job that runs.
+    pub(crate) fn is_of_job(&self) -> bool {
+        matches!(
+            self,
+            Self::Kill(_)
+                | Self::KillAtStart { .. }
+                | Self::KillInCheckpoint { .. }
+                | Self::Stop(_)
+                | Self::Freeze { .. }
+                | Self::Damage { .. }
+        )
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Kill(_) => "kill",
@@ -194,7 +207,7 @@ impl Plan {
             faults: Vec::new(),
             ending: rng.pick(&[Ending::Later, Ending::Later, Ending::Quiet]),
         };
-        let n_faults = rng.range(10, 18);
+        let n_faults = rng.range(8, 16);
         let mut moments: Vec<u64> = (0..n_faults).map(|_| rng.range(400, lasts_ms)).collect();
         moments.sort_unstable();
         let mut n_broker = 0;
@@ -219,7 +232,7 @@ impl Plan {
             0
         };
         let way_ms = if self.inputs.has_kafka() {
-            rng.pick(&[6_000, 12_000])
+            rng.pick(&[12_000, 18_000])
         } else {
             rng.pick(&[3_000, 6_000])
         };

@@ -1,6 +1,6 @@
 //! One run: the plan is carried out, the lines are read to their end, and what was given is compared with a replay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,13 +24,13 @@ use super::wire::Topic;
 use super::world::{Disk, FalseClock};
 
 /// Longest wait for something that has to happen.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Longest wait for a checkpoint to begin.
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(3);
 /// How often the job is looked at.
 const LOOK: Duration = Duration::from_millis(5);
-/// A job that a full disk has ended is started again after this.
-const AGAIN_MS: u64 = 400;
+/// A job that a full disk has ended is started again after this, and what waits for a job is tried again.
+const AGAIN_MS: u64 = 300;
 
 /// What all runs share.
 #[derive(Debug)]
@@ -116,6 +116,8 @@ struct Run<'a> {
     store: Store,
     files: Vec<Arc<Mutex<LogFile>>>,
     job: Option<Job>,
+    /// Processes that had a clock of their own.
+    pids: BTreeSet<u32>,
     is_frozen: bool,
     is_state_full: bool,
     is_alerts_full: bool,
@@ -172,6 +174,7 @@ impl<'a> Run<'a> {
             clock,
             files,
             job: None,
+            pids: BTreeSet::new(),
             is_frozen: false,
             is_state_full: false,
             is_alerts_full: false,
@@ -236,7 +239,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.may_end = self.is_state_full || self.is_alerts_full;
-        self.job = Some(self.launcher.start(layout)?);
+        let job = self.launcher.start(layout)?;
+        self.pids.extend(job.pids());
+        self.job = Some(job);
         self.record.n_starts += 1;
         Ok(())
     }
@@ -248,6 +253,7 @@ impl<'a> Run<'a> {
         };
         self.record.first_alerts_ms.extend(job.first_alert_ms);
         self.is_frozen = false;
+        self.pids.extend(job.pids());
         job.kill()?;
         Ok(true)
     }
@@ -283,6 +289,10 @@ impl<'a> Run<'a> {
 
     fn execute(&mut self, due: Due) -> Result<()> {
         match due {
+            // One that needs a job waits until there is one again.
+            Due::Fault(fault) if fault.is_of_job() && self.job.is_none() => {
+                self.after(AGAIN_MS, Due::Fault(fault));
+            }
             Due::Fault(fault) => {
                 if self.apply(fault)? {
                     *self.record.faults.entry(fault.name()).or_default() += 1;
@@ -350,7 +360,10 @@ impl<'a> Run<'a> {
             }
             Fault::KillChild if !self.around.has_processes => Ok(self.cannot(&fault)),
             Fault::KillChild => match &self.job {
-                Some(job) => job.kill_child(self.rng.next()),
+                Some(job) => {
+                    self.pids.extend(job.pids());
+                    job.kill_child(self.rng.next())
+                }
                 None => Ok(false),
             },
             Fault::Stop(again) => self.stop(again),
@@ -577,6 +590,9 @@ impl<'a> Run<'a> {
         }
         if let Some(feed) = self.feed.take() {
             let _why_is_told = feed.join();
+        }
+        if let Some(clock) = &self.clock {
+            clock.sweep(&self.pids);
         }
         self.record.n_lines = self.written.n_lines.load(Ordering::SeqCst);
         self.record.n_late = self.written.n_late.load(Ordering::SeqCst);

@@ -1,5 +1,6 @@
 //! What a machine must have for some faults: small disks that can be filled, a clock that can be wrong.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -170,6 +171,18 @@ impl FalseClock {
         fs::write(&whole, format!("{by_s:+}\n"))?;
         fs::rename(&whole, &self.file)?;
         Ok(())
+    }
+
+    /// Removes what the library leaves of processes that were killed.
+    pub(crate) fn sweep(&self, pids: &BTreeSet<u32>) {
+        for pid in pids {
+            for name in [
+                format!("faketime_shm_{pid}"),
+                format!("sem.faketime_sem_{pid}"),
+            ] {
+                let _none = fs::remove_file(Path::new("/dev/shm").join(name));
+            }
+        }
     }
 
     /// What a program is told to have it.
