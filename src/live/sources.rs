@@ -159,6 +159,7 @@ impl Pump {
         while !self.stop.load(Ordering::SeqCst) {
             let turn = self.source.poll(&mut lanes, POLL);
             let mut pause = None;
+            let has_begun = turn.is_err() || self.source.has_begun();
             match turn {
                 Ok(Turn::Gave | Turn::Quiet) => backoff.reset(),
                 Ok(Turn::Ended) => break,
@@ -170,7 +171,7 @@ impl Pump {
                     pause = Some(backoff.pause());
                 }
             }
-            if !std::mem::replace(&mut is_told, true) {
+            if has_begun && !std::mem::replace(&mut is_told, true) {
                 self.ready();
             }
             for positions in self.committed.try_iter() {
