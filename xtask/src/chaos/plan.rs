@@ -124,6 +124,14 @@ impl Fault {
         )
     }
 
+    /// Whether it comes between the job and its broker.
+    pub(crate) fn is_of_broker(&self) -> bool {
+        matches!(
+            self,
+            Self::KillBroker { .. } | Self::Stall { .. } | Self::Delay { .. } | Self::Reset
+        )
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Kill(_) => "kill",
@@ -377,13 +385,7 @@ mod tests {
                 for (_, fault) in &plan.faults {
                     seen.insert(fault.name());
                     let is_of_files = matches!(fault, Fault::Rotate { .. });
-                    let is_of_kafka = matches!(
-                        fault,
-                        Fault::KillBroker { .. }
-                            | Fault::Stall { .. }
-                            | Fault::Delay { .. }
-                            | Fault::Reset
-                    );
+                    let is_of_kafka = fault.is_of_broker();
                     assert!(!is_of_files || inputs != Inputs::Kafka, "{plan}");
                     assert!(!is_of_kafka || inputs.has_kafka(), "{plan}");
                 }

@@ -293,6 +293,10 @@ impl<'a> Run<'a> {
             Due::Fault(fault) if fault.is_of_job() && self.job.is_none() => {
                 self.after(AGAIN_MS, Due::Fault(fault));
             }
+            // A first start waits ten seconds for a broker; what is read after that is in another order than a replay's.
+            Due::Fault(fault) if fault.is_of_broker() && self.store.as_of_ns().is_none() => {
+                self.after(AGAIN_MS, Due::Fault(fault));
+            }
             Due::Fault(fault) => {
                 if self.apply(fault)? {
                     *self.record.faults.entry(fault.name()).or_default() += 1;
