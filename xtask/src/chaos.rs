@@ -14,9 +14,11 @@ mod alerts;
 mod broker;
 mod feed;
 mod files;
+mod inputs;
 mod job;
 mod plan;
 mod proxy;
+mod record;
 mod rng;
 mod run;
 mod store;
@@ -35,7 +37,8 @@ use crate::bench::report::Circumstances;
 use crate::command::{has_flag, root, step, target_dir, value};
 use broker::Broker;
 use plan::{Fault, Inputs, Plan};
-use run::{Record, Surroundings};
+use record::Record;
+use run::Surroundings;
 use summary::{Summary, counted};
 
 /// What is run when nothing else is asked for.

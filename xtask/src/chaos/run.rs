@@ -1,7 +1,6 @@
 //! One run: the plan is carried out, the lines are read to their end, and what was given is compared with a replay.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,13 +13,14 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::alerts::{Alerts, Difference};
 use super::broker::Broker;
-use super::feed::{Feed, Place, Written, locked, truth_of};
+use super::feed::{Feed, Written, locked, truth_of};
 use super::files::LogFile;
+use super::inputs::inputs;
 use super::job::{Job, LATENESS, Launcher};
-use super::plan::{Again, Fault, Inputs, Layout, Plan, Rotation};
+use super::plan::{Again, Fault, Layout, Plan, Rotation};
+use super::record::Record;
 use super::rng::Rng;
 use super::store::Store;
-use super::wire::Topic;
 use super::world::{Disk, FalseClock};
 
 /// Longest wait for something that has to happen.
@@ -42,38 +42,6 @@ pub(crate) struct Surroundings {
     pub(crate) broker: Option<Broker>,
     /// Runs that were good leave what they have, too.
     pub(crate) keeps: bool,
-}
-
-/// What a run came to.
-#[derive(Debug, Default)]
-pub(crate) struct Record {
-    pub(crate) n_lines: u64,
-    pub(crate) n_late: u64,
-    pub(crate) n_alerts: i64,
-    pub(crate) n_withdrawn: usize,
-    pub(crate) n_starts: u64,
-    /// Times that an older checkpoint was taken.
-    pub(crate) n_fallbacks: usize,
-    pub(crate) faults: BTreeMap<&'static str, u64>,
-    /// Faults that this machine, or this build, cannot have.
-    pub(crate) impossible: BTreeMap<&'static str, u64>,
-    pub(crate) first_alerts_ms: Vec<u64>,
-    pub(crate) difference: Difference,
-    pub(crate) took: Duration,
-    /// Why it could not be carried out.
-    pub(crate) failure: Option<String>,
-}
-
-impl Record {
-    /// Neither lost nor doubled, and carried out.
-    pub(crate) fn is_good(&self) -> bool {
-        self.failure.is_none() && self.difference.is_none()
-    }
-
-    /// This machine was too slow for the dates that the lines had.
-    pub(crate) fn is_void(&self) -> bool {
-        self.n_late > 0 && self.failure.is_none()
-    }
 }
 
 /// Something that is to be done at its time.
@@ -612,52 +580,4 @@ impl<'a> Run<'a> {
         fs::remove_dir_all(self.dir)?;
         Ok(self.record)
     }
-}
-
-/// Where lines go, the files among them, and what the job is told of both.
-type Wired = (Vec<Place>, Vec<Arc<Mutex<LogFile>>>, String);
-
-fn inputs(plan: &Plan, dir: &Path, mut broker: Option<&mut Broker>) -> Result<Wired> {
-    let (mut places, mut files, mut acquis) = (Vec::new(), Vec::new(), String::new());
-    let sources = [("web", plan.web_partitions), ("ssh", plan.ssh_partitions)];
-    for (source, n_partitions) in sources {
-        let is_file = match plan.inputs {
-            Inputs::Files => true,
-            Inputs::Kafka => false,
-            Inputs::Both => source == "web",
-        };
-        if is_file {
-            let mut names = Vec::new();
-            for at in 0..n_partitions {
-                let path = dir.join(format!("logs/{source}-{at}.log"));
-                names.push(path.display().to_string());
-                let file = Arc::new(Mutex::new(LogFile::create(path)?));
-                files.push(Arc::clone(&file));
-                places.push(Place::File(file));
-            }
-            if plan.is_pattern_wide {
-                names = vec![dir.join(format!("logs/{source}-*")).display().to_string()];
-            }
-            write!(
-                acquis,
-                "name: {source}\nfilenames: {names:?}\nstart: beginning\nlabels: {{ type: syslog }}\n---\n"
-            )?;
-            continue;
-        }
-        let broker = broker.as_deref_mut().context("there is no broker")?;
-        broker.launch()?;
-        // Topics of earlier runs stay.
-        let topic = format!("{source}-{}-{}", plan.seed, super::feed::now_ms());
-        broker.create_topics(&[(topic.clone(), n_partitions as usize)])?;
-        for at in 0..n_partitions {
-            places.push(Place::Topic(Topic::new(broker.door(), &topic, at as i32)));
-        }
-        let port = broker.proxy.port();
-        write!(
-            acquis,
-            "source: kafka\nname: {source}\nbrokers: ['127.0.0.1:{port}']\ntopic: {topic}\n\
-             start: oldest\nlabels: {{ type: syslog }}\n---\n"
-        )?;
-    }
-    Ok((places, files, acquis.trim_end_matches("---\n").to_owned()))
 }

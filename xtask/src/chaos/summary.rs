@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::plan::{Inputs, Plan};
-use super::run::Record;
+use super::record::Record;
 
 /// The form of the file of results.
 const SCHEMA: u32 = 1;
