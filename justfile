@@ -32,6 +32,10 @@ hostile *ARGS:
 gate *ARGS:
     cargo xtask gate {{ARGS}}
 
+# Live jobs while everything goes wrong.
+chaos *ARGS:
+    cargo xtask chaos {{ARGS}}
+
 # Fuzz every target for SECONDS each.
 fuzz SECONDS="60":
     cargo xtask fuzz --seconds {{SECONDS}}

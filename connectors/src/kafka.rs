@@ -503,6 +503,16 @@ impl LiveSource for KafkaSource {
         }
     }
 
+    /// What a checkpoint holds begins at once; else brokers have to say what there is.
+    fn has_begun(&self) -> bool {
+        let is_looked_at = |topic: &Arc<str>| self.seen_topics.contains(topic);
+        let are_known = match &self.resume {
+            Resume::From(_) => true,
+            Resume::First => self.config.topics.iter().all(is_looked_at),
+        };
+        are_known && self.streams.values().all(|stream| stream.id.is_some())
+    }
+
     fn committed(&mut self, positions: &Positions) {
         let (Some(consumer), true) = (&self.consumer, self.config.group_id.is_some()) else {
             return;

@@ -333,6 +333,12 @@ pub trait LiveSource: Send {
     /// See "Trouble" above.
     fn poll(&mut self, outlet: &mut dyn Outlet, wait: Duration) -> Result<Turn, SourceError>;
 
+    /// Whether everything that it begins with has begun. A job waits for that, within limits, so that no partition
+    /// finds the watermark of others past its lines. Asked after a call of `poll`.
+    fn has_begun(&self) -> bool {
+        true
+    }
+
     /// A checkpoint with these positions of this source's partitions is durable.
     fn committed(&mut self, positions: &Positions);
 

@@ -197,6 +197,7 @@ impl Pump {
         while !self.stop.load(Ordering::SeqCst) {
             let turn = self.source.poll(&mut lanes, POLL);
             let mut pause = None;
+            let has_begun = turn.is_err() || self.source.has_begun();
             match turn {
                 Ok(Turn::Gave | Turn::Quiet) => backoff.reset(),
                 Ok(Turn::Ended) => break,
@@ -209,7 +210,7 @@ impl Pump {
                 }
             }
             self.meter.look(self.source.as_ref(), &lanes);
-            if !std::mem::replace(&mut is_told, true) {
+            if has_begun && !std::mem::replace(&mut is_told, true) {
                 self.ready();
             }
             for positions in self.committed.try_iter() {

@@ -8,7 +8,7 @@ mod hostile;
 mod peer;
 mod peers;
 mod plot;
-mod report;
+pub(crate) mod report;
 mod statistics;
 
 use std::path::PathBuf;

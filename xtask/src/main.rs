@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 mod bench;
+mod chaos;
 mod command;
 mod crowdsec;
 mod debian;
@@ -24,7 +25,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   suite [--quick]           everything CI runs: format, lints, tests, docs, gate, reference matcher,
-                            hub conformance, fuzzing
+                            hub conformance, chaos, fuzzing
                             (--quick: format, lints, tests)
   hub [--hub DIR]           conformance: the hub's own tests, and their logs replayed with the whole
                             hub at 1, 2 and 4 workers, 2 processes, and with the reference
@@ -42,6 +43,10 @@ cargo xtask COMMAND
   reference [--hub DIR]     whole generated logs with and without --reference-matcher: the same alerts
   fuzz [--seconds N] [--target NAME]
                             every fuzz target, or one, for N seconds
+  chaos [--seed S] [--minutes N | --runs N] [--source files|kafka|both|all] [--keep] [--write]
+        [--program PATH] [--wide-patterns] [--plan]
+                            live jobs under kills, freezes, full disks, damaged checkpoints, rotations,
+                            bad networks and clocks: the alerts of an undisturbed replay
 ";
 
 fn main() -> ExitCode {
@@ -67,6 +72,7 @@ fn run(args: &[String]) -> Result<()> {
         "gate" => gate::run(rest),
         "reference" => reference::run(rest),
         "fuzz" => fuzz::run(rest),
+        "chaos" => chaos::run(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::command::step;
-use crate::{fuzz, gate, hub, reference};
+use crate::{chaos, fuzz, gate, hub, reference};
 
 /// Seconds each fuzz target runs in CI.
 const FUZZ_SECONDS: u32 = 60;
@@ -41,6 +41,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     gate::run(&[])?;
     reference::run(&[])?;
     hub::run(&[])?;
+    chaos::of_suite()?;
     fuzz::all(FUZZ_SECONDS)
 }
 

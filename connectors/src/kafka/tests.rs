@@ -43,6 +43,34 @@ fn numbered(range: std::ops::Range<u32>) -> impl Iterator<Item = String> {
     range.map(|n| format!("line {n}"))
 }
 
+#[test]
+fn a_source_has_begun_when_brokers_have_said_what_there_is() {
+    // Nobody listens there.
+    let config = KafkaConfig::new(
+        "k",
+        vec!["127.0.0.1:1".to_owned()],
+        vec![Arc::from("t")],
+        Origin::default(),
+    );
+    let mut source = open(&config, Resume::First);
+    let mut outlet = Checked::default();
+    source.poll(&mut outlet, Duration::ZERO).unwrap();
+    assert!(!source.has_begun());
+    let mut source = open(&config, Resume::From(Positions::new()));
+    source.poll(&mut outlet, Duration::ZERO).unwrap();
+    assert!(source.has_begun());
+    let Some(broker) = broker::shared() else {
+        return;
+    };
+    broker.create_topic("begun", 3);
+    let mut source = open(&self::config(broker, "begun"), Resume::First);
+    let mut outlet = Checked::default();
+    while !source.has_begun() {
+        source.poll(&mut outlet, Duration::from_millis(10)).unwrap();
+    }
+    assert_eq!(outlet.begun.len(), 3);
+}
+
 /// Whether all these partitions have caught up with what was there at a time.
 fn has_caught_up(outlet: &Checked, n: usize, since_ns: i64) -> bool {
     let late = outlet

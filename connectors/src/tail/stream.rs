@@ -15,7 +15,6 @@
 //! After a restart a path stands in the state of its position: what it shows is compared with that,
 //! and what was rotated away in between is read first.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -99,8 +98,8 @@ pub(crate) struct Stream {
     place: Place,
     /// Nothing was read since the start from a checkpoint.
     is_resumed: bool,
-    /// Files between the one of the checkpoint and the one at the path.
-    missed: VecDeque<PathBuf>,
+    /// The file that came after the one that was read to its end, if it was rotated away unread.
+    next: Option<(PathBuf, Place)>,
     /// Where to begin in the first file.
     start: Start,
     /// A file at the path that is not followed.
@@ -135,7 +134,7 @@ impl Stream {
             reader: None,
             place: Place::Path,
             is_resumed: false,
-            missed: VecDeque::new(),
+            next: None,
             start,
             skipped: None,
             quiet_since: None,
@@ -351,14 +350,26 @@ impl Stream {
             if handle.metadata().is_ok_and(|meta| FileId::of(&meta) == file));
         self.reader = Some(reader);
         self.place = if is_same { Place::Moved } else { Place::Left };
-        if self.is_resumed {
-            self.missed = family::after(&siblings, at).into();
-            // Whoever rotated it has long let go of it.
-            if !self.missed.is_empty() {
-                self.place = Place::Left;
-            }
+        // Whoever rotated it has long let go of it.
+        if self.is_resumed && !family::after(&siblings, at).is_empty() {
+            self.place = Place::Left;
         }
         true
+    }
+
+    /// The rotated file that came after the one that is read, and whether it may still be written to: more than one
+    /// rotation may have passed since anybody looked.
+    fn younger(&self) -> Option<(PathBuf, Place)> {
+        let file = self.context.file?;
+        let siblings = family::siblings(&self.path).ok()?;
+        let (at, _) = family::find(&siblings, file, self.context.print, self.offset)?;
+        let mut after = family::after(&siblings, at).into_iter();
+        let next = after.next()?;
+        let place = match after.next() {
+            Some(_) => Place::Left,
+            None => Place::Moved,
+        };
+        Some((next, place))
     }
 
     fn lost(&self, desk: &Desk<'_>) {
@@ -407,7 +418,9 @@ impl Stream {
             return Ok(Look::Held);
         }
         desk.counters.add(Count::Rotations, 1);
+        let next = self.younger();
         self.end_file(desk);
+        self.next = next;
         Ok(Look::Again)
     }
 
@@ -483,7 +496,7 @@ impl Stream {
         shown: Option<(FileId, u64)>,
         as_of_ns: i64,
     ) -> io::Result<Look> {
-        if let Some(path) = self.missed.pop_front() {
+        if let Some((path, place)) = self.next.take() {
             // One that is gone, or that another path reads, is passed over.
             let mut reader = Reader::open(&path)?;
             let file = FileId::of(&fs::metadata(&path)?);
@@ -491,7 +504,7 @@ impl Stream {
                 let print = Print::of(&reader.head()?);
                 self.take_up(file, print, 0);
                 self.reader = Some(reader);
-                self.place = Place::Left;
+                self.place = place;
             }
             return Ok(Look::Again);
         }

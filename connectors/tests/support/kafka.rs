@@ -39,27 +39,9 @@ const CLUSTER: &str = "b3ZlcnNwaWxsLXRlc3RzMQ";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What Maven is asked for.
-const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>overspill.test</groupId>
-  <artifactId>kafka-broker</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>4.1.1</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.24.3</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version></dependency>
-  </dependencies>
-</project>
-"#;
+const POM: &str = include_str!("kafka/pom.xml");
 
-const LOGGING: &str = "rootLogger.level = WARN
-rootLogger.appenderRef.out.ref = out
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{HH:mm:ss.SSS} %p %c{1} %m%n
-";
+const LOGGING: &str = include_str!("kafka/log4j2.properties");
 
 /// Runs the broker, and kills it when it is told to or its own input ends. In the latter case nobody is there any
 /// more who would clear up, so it does that too.

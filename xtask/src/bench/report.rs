@@ -22,11 +22,11 @@ const SCHEMA: u32 = 1;
 /// Machine, date and load of a run.
 #[derive(Debug)]
 pub(crate) struct Circumstances {
-    date: String,
+    pub(crate) date: String,
     cpu: String,
     cores: usize,
     kernel: String,
-    commit: String,
+    pub(crate) commit: String,
     load_before: String,
 }
 
@@ -45,7 +45,7 @@ impl Circumstances {
         })
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "cpu": self.cpu, "cores": self.cores, "kernel": self.kernel,
             "load_before": self.load_before, "load_after": load(),
@@ -53,7 +53,7 @@ impl Circumstances {
     }
 
     /// A name for the files of this run: the day, and words of the processor's name.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let day = self.date.split('T').next().unwrap_or_default();
         let is_word = |word: &&str| word.chars().all(char::is_alphanumeric);
         let words: Vec<&str> = self.cpu.split(' ').filter(is_word).take(3).collect();

@@ -32,6 +32,52 @@ fn a_renamed_file_is_finished_before_the_new_one_begins() {
 }
 
 #[test]
+fn files_that_come_and_go_while_nobody_looks_are_read_in_their_order() {
+    let logs = Logs::new();
+    logs.write("a.log", &lines(0, 10));
+    let mut source = logs.tail("a.log", Resume::First);
+    let mut outlet = Checked::default();
+    outlet.until_lines(&mut source, 10);
+    // As when the process was frozen, or was behind for longer than a file lasts.
+    for n in 1..4 {
+        for old in (1..n).rev() {
+            logs.rename(&format!("a.log.{old}"), &format!("a.log.{}", old + 1));
+        }
+        logs.rename("a.log", "a.log.1");
+        logs.write("a.log", &lines(n * 10, n * 10 + 10));
+    }
+    // The program still has the youngest of them open.
+    logs.write("a.log.1", &lines(40, 41));
+    outlet.until_lines(&mut source, 41);
+    outlet.during(&mut source, Duration::from_millis(100));
+    let expected: Vec<usize> = (0..30).chain([40]).chain(30..40).collect();
+    assert_eq!(seen(&outlet), expected);
+    assert_eq!(source.counters().get(Count::PositionsLost), 0);
+    assert_eq!(outlet.begun.len(), 1);
+}
+
+#[test]
+fn copies_that_come_while_nobody_looks_are_read_in_their_order() {
+    let logs = Logs::new();
+    logs.write("a.log", &lines(0, 10));
+    let mut source = logs.tail("a.log", Resume::First);
+    let mut outlet = Checked::default();
+    outlet.until_lines(&mut source, 10);
+    logs.write("a.log", &lines(10, 12));
+    for n in 1..3 {
+        if n == 2 {
+            logs.rename("a.log.1", "a.log.2");
+        }
+        fs::copy(logs.path("a.log"), logs.path("a.log.1")).unwrap();
+        fs::write(logs.path("a.log"), lines(n * 12, n * 12 + 12)).unwrap();
+    }
+    outlet.until_lines(&mut source, 36);
+    outlet.during(&mut source, Duration::from_millis(100));
+    assert_eq!(seen(&outlet), all(36));
+    assert_eq!(source.counters().get(Count::PositionsLost), 0);
+}
+
+#[test]
 fn a_pattern_that_shows_the_rotated_files_too_gives_nothing_twice() {
     let logs = Logs::new();
     logs.write("a.log", &lines(0, 30));

@@ -1,0 +1,38 @@
+//! What is known of a run when it is over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::alerts::Difference;
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) n_lines: u64,
+    pub(crate) n_late: u64,
+    pub(crate) n_alerts: i64,
+    pub(crate) n_withdrawn: usize,
+    pub(crate) n_starts: u64,
+    /// Times that an older checkpoint was taken.
+    pub(crate) n_fallbacks: usize,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+    /// Faults that this machine, or this build, cannot have.
+    pub(crate) impossible: BTreeMap<&'static str, u64>,
+    pub(crate) first_alerts_ms: Vec<u64>,
+    pub(crate) difference: Difference,
+    pub(crate) took: Duration,
+    /// Why it could not be carried out.
+    pub(crate) failure: Option<String>,
+}
+
+impl Record {
+    /// Neither lost nor doubled, and carried out.
+    pub(crate) fn is_good(&self) -> bool {
+        self.failure.is_none() && self.difference.is_none()
+    }
+
+    /// This machine was too slow for the dates that the lines had.
+    pub(crate) fn is_void(&self) -> bool {
+        self.n_late > 0 && self.failure.is_none()
+    }
+}
