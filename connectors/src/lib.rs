@@ -14,6 +14,8 @@
 pub mod acquis;
 pub mod archive;
 pub mod arrow;
+#[cfg(feature = "kafka")]
+mod bell;
 pub mod blob;
 pub mod command;
 pub mod file;
@@ -29,6 +31,7 @@ pub mod once;
 pub mod open;
 pub mod parquet;
 pub mod pipe;
+pub mod policy;
 mod rows;
 pub mod source;
 #[cfg(feature = "object-store")]
