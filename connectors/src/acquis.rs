@@ -8,9 +8,13 @@
 //! This module reads no YAML. It is handed a [`Value`], a tree with places, by whoever has a reader for it; and
 //! it compiles no expression: [`Surroundings::exclude`] does, for CrowdSec's are Go's.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "aws")]
+mod kinesis;
 mod listen;
 mod program;
 mod table;
@@ -30,6 +34,8 @@ use crate::command::{CommandConfig, CommandSource};
 use crate::file::FileSource;
 #[cfg(feature = "kafka")]
 use crate::kafka::{KafkaConfig, KafkaSource};
+#[cfg(feature = "aws")]
+use crate::kinesis::{KinesisConfig, KinesisSource};
 use crate::once::{OnceInput, OnceSource};
 use crate::pipe::PipeSource;
 use crate::source::{Clock, LiveSource, Resume, SourceError};
@@ -39,19 +45,21 @@ use table::Table;
 pub use value::{Kind, Place, Value};
 
 /// Sources of CrowdSec that this build does not have.
-const NOT_BUILT: [&str; 11] = [
+const NOT_BUILT: [&str; 10] = [
     "appsec",
     "cloudwatch",
     "docker",
     "http",
     "journalctl",
     "k8s-audit",
-    "kinesis",
     "loki",
     "s3",
     "victorialogs",
     "wineventlog",
 ];
+
+/// Sources that are only in some builds, and the feature of those.
+const OPTIONAL: [(&str, &str); 2] = [("kafka", "kafka"), ("kinesis", "aws")];
 
 /// What a document is read with.
 pub struct Surroundings<'a> {
@@ -137,6 +145,9 @@ pub enum AcquisitionKind {
     /// Topics of Kafka.
     #[cfg(feature = "kafka")]
     Kafka(Box<KafkaConfig>),
+    /// A stream of Kinesis.
+    #[cfg(feature = "aws")]
+    Kinesis(Box<KinesisConfig>),
 }
 
 /// Why a configured source cannot be made.
@@ -204,6 +215,8 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
         "stdin" => program::stdin(table, origin),
         #[cfg(feature = "kafka")]
         "kafka" => kafka::read(table, origin, mode),
+        #[cfg(feature = "aws")]
+        "kinesis" => kinesis::read(table, origin, mode),
         _ => program::command(table, origin, mode),
     }?;
     let id = name.clone().unwrap_or_else(|| id_of(&identity));
@@ -242,12 +255,15 @@ fn module(table: &mut Table<'_>) -> Option<&'static str> {
         "command",
         #[cfg(feature = "kafka")]
         "kafka",
+        #[cfg(feature = "aws")]
+        "kinesis",
     ];
     if let Some(kind) = built.into_iter().find(|kind| *kind == source) {
         return Some(kind);
     }
-    let why = if source == "kafka" {
-        "source kafka is not in this build: it is in builds with `--features kafka`".to_owned()
+    let optional = OPTIONAL.iter().find(|(name, _)| *name == source);
+    let why = if let Some((_, feature)) = optional {
+        format!("source {source} is not in this build: it is in builds with `--features {feature}`")
     } else if NOT_BUILT.contains(&source.as_str()) {
         format!("source {source} is not in this build")
     } else {
@@ -327,6 +343,8 @@ impl AcquisitionKind {
             Self::Command(config) => config.id = id.to_owned(),
             #[cfg(feature = "kafka")]
             Self::Kafka(config) => config.id = id.to_owned(),
+            #[cfg(feature = "aws")]
+            Self::Kinesis(config) => config.id = id.to_owned(),
         }
         self
     }
@@ -366,6 +384,10 @@ impl Acquisition {
             #[cfg(feature = "kafka")]
             AcquisitionKind::Kafka(config) => {
                 Box::new(KafkaSource::new(config.as_ref().clone(), resume, clock)?)
+            }
+            #[cfg(feature = "aws")]
+            AcquisitionKind::Kinesis(config) => {
+                Box::new(KinesisSource::new(config.as_ref().clone(), resume, clock)?)
             }
         })
     }
