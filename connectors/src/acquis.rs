@@ -10,6 +10,8 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "aws")]
+mod cloudwatch;
 mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -30,6 +32,8 @@ use std::path::{Path, PathBuf};
 use overspill_event::Origin;
 use siphasher::sip::SipHasher13;
 
+#[cfg(feature = "aws")]
+use crate::cloudwatch::{CloudWatchConfig, CloudWatchSource};
 use crate::command::{CommandConfig, CommandSource};
 use crate::file::FileSource;
 #[cfg(feature = "kafka")]
@@ -45,9 +49,8 @@ use table::Table;
 pub use value::{Kind, Place, Value};
 
 /// Sources of CrowdSec that this build does not have.
-const NOT_BUILT: [&str; 10] = [
+const NOT_BUILT: [&str; 9] = [
     "appsec",
-    "cloudwatch",
     "docker",
     "http",
     "journalctl",
@@ -59,7 +62,11 @@ const NOT_BUILT: [&str; 10] = [
 ];
 
 /// Sources that are only in some builds, and the feature of those.
-const OPTIONAL: [(&str, &str); 2] = [("kafka", "kafka"), ("kinesis", "aws")];
+const OPTIONAL: [(&str, &str); 3] = [
+    ("cloudwatch", "aws"),
+    ("kafka", "kafka"),
+    ("kinesis", "aws"),
+];
 
 /// What a document is read with.
 pub struct Surroundings<'a> {
@@ -148,6 +155,9 @@ pub enum AcquisitionKind {
     /// A stream of Kinesis.
     #[cfg(feature = "aws")]
     Kinesis(Box<KinesisConfig>),
+    /// A log group of CloudWatch Logs.
+    #[cfg(feature = "aws")]
+    CloudWatch(Box<CloudWatchConfig>),
 }
 
 /// Why a configured source cannot be made.
@@ -217,6 +227,8 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
         "kafka" => kafka::read(table, origin, mode),
         #[cfg(feature = "aws")]
         "kinesis" => kinesis::read(table, origin, mode),
+        #[cfg(feature = "aws")]
+        "cloudwatch" => cloudwatch::read(table, surroundings, origin, mode),
         _ => program::command(table, origin, mode),
     }?;
     let id = name.clone().unwrap_or_else(|| id_of(&identity));
@@ -257,6 +269,8 @@ fn module(table: &mut Table<'_>) -> Option<&'static str> {
         "kafka",
         #[cfg(feature = "aws")]
         "kinesis",
+        #[cfg(feature = "aws")]
+        "cloudwatch",
     ];
     if let Some(kind) = built.into_iter().find(|kind| *kind == source) {
         return Some(kind);
@@ -345,6 +359,8 @@ impl AcquisitionKind {
             Self::Kafka(config) => config.id = id.to_owned(),
             #[cfg(feature = "aws")]
             Self::Kinesis(config) => config.id = id.to_owned(),
+            #[cfg(feature = "aws")]
+            Self::CloudWatch(config) => config.id = id.to_owned(),
         }
         self
     }
@@ -389,6 +405,12 @@ impl Acquisition {
             AcquisitionKind::Kinesis(config) => {
                 Box::new(KinesisSource::new(config.as_ref().clone(), resume, clock)?)
             }
+            #[cfg(feature = "aws")]
+            AcquisitionKind::CloudWatch(config) => Box::new(CloudWatchSource::new(
+                config.as_ref().clone(),
+                resume,
+                clock,
+            )?),
         })
     }
 }

@@ -3,7 +3,7 @@
 //! A source is one module behind the contract of [`Source`], or of [`LiveSource`] if it is followed.
 //! Sources know nothing of the dataflow that reads them; whoever joins both pumps batches from one into
 //! the other. Live ones: [`mod@tail`] (files), [`mod@syslog`], [`mod@command`], [`mod@pipe`] (standard
-//! input), with the feature `kafka` topics, with `aws` streams of Kinesis, and
+//! input), with the feature `kafka` topics, with `aws` streams of Kinesis and log groups of CloudWatch, and
 //! [`mod@once`] for what is read once; [`acquis`] makes them of `acquis.yaml`. For replays:
 //! [`mod@file`] (text: plain, gzip, zstd, standard input), [`mod@parquet`], [`mod@arrow`] (IPC, file and
 //! stream) and [`json_lines`]; [`memory`] for tests. Bytes come from files and, with the feature
@@ -19,6 +19,8 @@ mod aws;
 #[cfg(any(feature = "aws", feature = "kafka"))]
 mod bell;
 pub mod blob;
+#[cfg(feature = "aws")]
+pub mod cloudwatch;
 pub mod command;
 pub mod file;
 mod guard;

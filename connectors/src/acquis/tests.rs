@@ -10,6 +10,8 @@ use crate::source::{Turn, system_clock};
 use crate::tail::Start;
 use crate::wal::Fsync;
 
+#[cfg(feature = "aws")]
+mod cloudwatch;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "aws")]
@@ -279,6 +281,14 @@ fn all_findings_are_told_with_file_line_and_key() {
             "source: kinesis\nstream_name: a\nlabels: {type: x}",
             vec![
                 "acquis.yaml:1:1: key `source`: source kinesis is not in this build: it is in builds with \
+                 `--features aws`",
+            ],
+        ),
+        #[cfg(not(feature = "aws"))]
+        (
+            "source: cloudwatch\ngroup_name: a\nlabels: {type: x}",
+            vec![
+                "acquis.yaml:1:1: key `source`: source cloudwatch is not in this build: it is in builds with \
                  `--features aws`",
             ],
         ),
