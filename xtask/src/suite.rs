@@ -31,6 +31,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         return Ok(());
     }
     kafka()?;
+    aws()?;
     let docs = ["doc", "--workspace", "--no-deps", "--quiet"];
     step(
         "docs",
@@ -44,15 +45,27 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fuzz::all(FUZZ_SECONDS)
 }
 
-/// The source that is not in an ordinary build, against a broker of its own.
+/// Topics, against a broker of its own.
 fn kafka() -> Result<()> {
-    let package = ["-p", "overspill-connectors", "--features", "kafka"];
+    optional("kafka")
+}
+
+/// Streams of Kinesis and log groups of CloudWatch, against servers that speak as theirs do.
+fn aws() -> Result<()> {
+    optional("aws")
+}
+
+/// Sources that are not in an ordinary build.
+fn optional(feature: &str) -> Result<()> {
+    let package = ["-p", "overspill-connectors", "--features", feature];
     let clippy = [
         &["clippy", "--all-targets", "--quiet"][..],
         &package,
         &["--", "--deny", "warnings"],
     ];
-    step("lints of kafka", "cargo", &clippy.concat(), &[])?;
+    let name = format!("lints of {feature}");
+    step(&name, "cargo", &clippy.concat(), &[])?;
     let test = [&["test"][..], &package];
-    step("tests of kafka", "cargo", &test.concat(), &[])
+    let name = format!("tests of {feature}");
+    step(&name, "cargo", &test.concat(), &[])
 }
