@@ -8,9 +8,15 @@
 //! This module reads no YAML. It is handed a [`Value`], a tree with places, by whoever has a reader for it; and
 //! it compiles no expression: [`Surroundings::exclude`] does, for CrowdSec's are Go's.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "aws")]
+mod cloudwatch;
 mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "aws")]
+mod kinesis;
 mod listen;
 mod program;
 mod table;
@@ -26,33 +32,41 @@ use std::path::{Path, PathBuf};
 use overspill_event::Origin;
 use siphasher::sip::SipHasher13;
 
+#[cfg(feature = "aws")]
+use crate::cloudwatch::{CloudWatchConfig, CloudWatchSource};
 use crate::command::{CommandConfig, CommandSource};
 use crate::file::FileSource;
 #[cfg(feature = "kafka")]
-use crate::kafka::{Belongs, KafkaConfig, KafkaSource};
+use crate::kafka::{KafkaConfig, KafkaSource};
+#[cfg(feature = "aws")]
+use crate::kinesis::{KinesisConfig, KinesisSource};
 use crate::once::{OnceInput, OnceSource};
 use crate::pipe::PipeSource;
-#[cfg(feature = "kafka")]
-use crate::source::divides_to;
-use crate::source::{Clock, LiveSource, Resume, SourceError};
+use crate::policy::Belongs;
+use crate::source::{Clock, LiveSource, Resume, SourceError, divides_to};
 use crate::syslog::{DatagramSource, StreamConfig, StreamSource, SyslogConfig, TlsError};
 use crate::tail::{Exclude, TailConfig, TailSource};
 use table::Table;
 pub use value::{Kind, Place, Value};
 
 /// Sources of CrowdSec that this build does not have.
-const NOT_BUILT: [&str; 11] = [
+const NOT_BUILT: [&str; 9] = [
     "appsec",
-    "cloudwatch",
     "docker",
     "http",
     "journalctl",
     "k8s-audit",
-    "kinesis",
     "loki",
     "s3",
     "victorialogs",
     "wineventlog",
+];
+
+/// Sources that are only in some builds, and the feature of those.
+const OPTIONAL: [(&str, &str); 3] = [
+    ("cloudwatch", "aws"),
+    ("kafka", "kafka"),
+    ("kinesis", "aws"),
 ];
 
 /// What a document is read with.
@@ -139,6 +153,12 @@ pub enum AcquisitionKind {
     /// Topics of Kafka.
     #[cfg(feature = "kafka")]
     Kafka(Box<KafkaConfig>),
+    /// A stream of Kinesis.
+    #[cfg(feature = "aws")]
+    Kinesis(Box<KinesisConfig>),
+    /// A log group of CloudWatch Logs.
+    #[cfg(feature = "aws")]
+    CloudWatch(Box<CloudWatchConfig>),
 }
 
 /// Why a configured source cannot be made.
@@ -206,6 +226,10 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
         "stdin" => program::stdin(table, origin),
         #[cfg(feature = "kafka")]
         "kafka" => kafka::read(table, origin, mode),
+        #[cfg(feature = "aws")]
+        "kinesis" => kinesis::read(table, origin, mode),
+        #[cfg(feature = "aws")]
+        "cloudwatch" => cloudwatch::read(table, surroundings, origin, mode),
         _ => program::command(table, origin, mode),
     }?;
     let id = name.clone().unwrap_or_else(|| id_of(&identity));
@@ -244,12 +268,17 @@ fn module(table: &mut Table<'_>) -> Option<&'static str> {
         "command",
         #[cfg(feature = "kafka")]
         "kafka",
+        #[cfg(feature = "aws")]
+        "kinesis",
+        #[cfg(feature = "aws")]
+        "cloudwatch",
     ];
     if let Some(kind) = built.into_iter().find(|kind| *kind == source) {
         return Some(kind);
     }
-    let why = if source == "kafka" {
-        "source kafka is not in this build: it is in builds with `--features kafka`".to_owned()
+    let optional = OPTIONAL.iter().find(|(name, _)| *name == source);
+    let why = if let Some((_, feature)) = optional {
+        format!("source {source} is not in this build: it is in builds with `--features {feature}`")
     } else if NOT_BUILT.contains(&source.as_str()) {
         format!("source {source} is not in this build")
     } else {
@@ -329,6 +358,10 @@ impl AcquisitionKind {
             Self::Command(config) => config.id = id.to_owned(),
             #[cfg(feature = "kafka")]
             Self::Kafka(config) => config.id = id.to_owned(),
+            #[cfg(feature = "aws")]
+            Self::Kinesis(config) => config.id = id.to_owned(),
+            #[cfg(feature = "aws")]
+            Self::CloudWatch(config) => config.id = id.to_owned(),
         }
         self
     }
@@ -342,6 +375,8 @@ impl Acquisition {
         match &self.kind {
             #[cfg(feature = "kafka")]
             AcquisitionKind::Kafka(_) => true,
+            #[cfg(feature = "aws")]
+            AcquisitionKind::Kinesis(_) | AcquisitionKind::CloudWatch(_) => true,
             AcquisitionKind::Tail(_)
             | AcquisitionKind::Once(_)
             | AcquisitionKind::Datagrams(_)
@@ -355,20 +390,21 @@ impl Acquisition {
     /// one all.
     #[must_use]
     pub fn share(&self, index: usize, n: usize) -> Self {
+        let belongs = Belongs::new(move |name| divides_to(name, n) == index);
         let mut ours = self.clone();
         match &mut ours.kind {
             #[cfg(feature = "kafka")]
-            AcquisitionKind::Kafka(config) => {
-                config.belongs = Belongs::new(move |name| divides_to(name, n) == index);
-            }
+            AcquisitionKind::Kafka(config) => config.belongs = belongs,
+            #[cfg(feature = "aws")]
+            AcquisitionKind::Kinesis(config) => config.belongs = belongs,
+            #[cfg(feature = "aws")]
+            AcquisitionKind::CloudWatch(config) => config.belongs = belongs,
             AcquisitionKind::Tail(_)
             | AcquisitionKind::Once(_)
             | AcquisitionKind::Datagrams(_)
             | AcquisitionKind::Streams(..)
             | AcquisitionKind::Stdin { .. }
-            | AcquisitionKind::Command(_) => {
-                let _all_of_it = (index, n);
-            }
+            | AcquisitionKind::Command(_) => drop(belongs),
         }
         ours
     }
@@ -407,6 +443,16 @@ impl Acquisition {
             AcquisitionKind::Kafka(config) => {
                 Box::new(KafkaSource::new(config.as_ref().clone(), resume, clock)?)
             }
+            #[cfg(feature = "aws")]
+            AcquisitionKind::Kinesis(config) => {
+                Box::new(KinesisSource::new(config.as_ref().clone(), resume, clock)?)
+            }
+            #[cfg(feature = "aws")]
+            AcquisitionKind::CloudWatch(config) => Box::new(CloudWatchSource::new(
+                config.as_ref().clone(),
+                resume,
+                clock,
+            )?),
         })
     }
 }

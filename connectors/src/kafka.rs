@@ -21,7 +21,6 @@
 //!   by a log that is shorter than the position.
 //! - A partition that has no room stays in the broker: its queue is full, and it is not fetched.
 
-mod bell;
 mod client;
 mod config;
 mod context;
@@ -41,14 +40,15 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
+use crate::bell::Bell;
 use crate::pipe::Clocked;
+pub use crate::policy::{Belongs, OnLoss};
 use crate::source::{
     Clock, Count, Counters, Lag, Left, LiveSource, Outlet, PartitionId, Positions, Resume,
     SourceError, Turn,
 };
-use bell::Bell;
 use client::{Consumer, Heard};
-pub use config::{Belongs, Fetch, KafkaConfig, OnLoss, RecordLabels, Sasl, Secret, Start, Tls};
+pub use config::{Fetch, KafkaConfig, RecordLabels, Sasl, Secret, Start, Tls};
 use record::Shape;
 pub use sink::{TopicSink, TopicSinkConfig};
 use stream::{Opened, Stream, Took, Wish};

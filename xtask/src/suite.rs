@@ -30,7 +30,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if is_quick {
         return Ok(());
     }
-    kafka()?;
+    optional()?;
     let docs = ["doc", "--workspace", "--no-deps", "--quiet"];
     step(
         "docs",
@@ -45,15 +45,25 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     fuzz::all(FUZZ_SECONDS)
 }
 
-/// The source that is not in an ordinary build, against a broker of its own.
-fn kafka() -> Result<()> {
-    let package = ["-p", "overspill-connectors", "--features", "kafka"];
+/// What is not in an ordinary build: Kafka against a broker of its own, Kinesis and CloudWatch against servers that
+/// speak as Amazon's do.
+fn optional() -> Result<()> {
+    const FEATURES: &str = "kafka,aws";
     let clippy = [
-        &["clippy", "--all-targets", "--quiet"][..],
-        &package,
-        &["--", "--deny", "warnings"],
+        "clippy",
+        "--all-targets",
+        "--quiet",
+        "-p",
+        "overspill",
+        "-p",
+        "overspill-connectors",
+        "--features",
+        FEATURES,
+        "--",
+        "--deny",
+        "warnings",
     ];
-    step("lints of kafka", "cargo", &clippy.concat(), &[])?;
-    let test = [&["test"][..], &package];
-    step("tests of kafka", "cargo", &test.concat(), &[])
+    step("lints of kafka and aws", "cargo", &clippy, &[])?;
+    let test = ["test", "-p", "overspill-connectors", "--features", FEATURES];
+    step("tests of kafka and aws", "cargo", &test, &[])
 }

@@ -10,8 +10,12 @@ use crate::source::{Turn, system_clock};
 use crate::tail::Start;
 use crate::wal::Fsync;
 
+#[cfg(feature = "aws")]
+mod cloudwatch;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "aws")]
+mod kinesis;
 
 /// The documents of a text, without anchors: what the program's reader of YAML hands over.
 fn parse(text: &str) -> Vec<Value> {
@@ -269,8 +273,24 @@ fn all_findings_are_told_with_file_line_and_key() {
             ],
         ),
         (
+            "source: s3\nbucket_name: a\nlabels: {type: x}",
+            vec!["acquis.yaml:1:1: key `source`: source s3 is not in this build"],
+        ),
+        #[cfg(not(feature = "aws"))]
+        (
             "source: kinesis\nstream_name: a\nlabels: {type: x}",
-            vec!["acquis.yaml:1:1: key `source`: source kinesis is not in this build"],
+            vec![
+                "acquis.yaml:1:1: key `source`: source kinesis is not in this build: it is in builds with \
+                 `--features aws`",
+            ],
+        ),
+        #[cfg(not(feature = "aws"))]
+        (
+            "source: cloudwatch\ngroup_name: a\nlabels: {type: x}",
+            vec![
+                "acquis.yaml:1:1: key `source`: source cloudwatch is not in this build: it is in builds with \
+                 `--features aws`",
+            ],
         ),
         #[cfg(not(feature = "kafka"))]
         (

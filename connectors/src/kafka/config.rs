@@ -9,6 +9,7 @@ use overspill_event::Origin;
 
 use super::Key;
 use crate::lines::LINE_BYTES_MAX;
+use crate::policy::{Belongs, OnLoss};
 use crate::source::PartitionName;
 
 /// Where a partition begins that is there when a source is started for the first time.
@@ -21,18 +22,6 @@ pub enum Start {
     Oldest,
     /// Where the group committed last, else at its end, as in CrowdSec with a group.
     Committed,
-}
-
-/// How to go on when a position cannot be honoured. It is counted in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnLoss {
-    /// With the oldest record that is there.
-    #[default]
-    Oldest,
-    /// With the next record that comes.
-    Newest,
-    /// Not at all: the source is at its end.
-    Stop,
 }
 
 /// What of a record becomes labels of its line.
@@ -117,36 +106,6 @@ pub struct Sasl {
     pub username: String,
     /// Password.
     pub password: Secret,
-}
-
-/// Tells whether a partition is read by this process: a function of its name alone.
-#[derive(Clone)]
-pub struct Belongs(Arc<dyn Fn(&PartitionName) -> bool + Send + Sync>);
-
-impl Belongs {
-    /// Those of which this is so.
-    #[must_use]
-    pub fn new(is_ours: impl Fn(&PartitionName) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(is_ours))
-    }
-
-    /// Whether this one does.
-    #[must_use]
-    pub fn to_us(&self, name: &PartitionName) -> bool {
-        (self.0)(name)
-    }
-}
-
-impl Default for Belongs {
-    fn default() -> Self {
-        Self::new(|_| true)
-    }
-}
-
-impl fmt::Debug for Belongs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Belongs")
-    }
 }
 
 /// What is to be followed, and how.

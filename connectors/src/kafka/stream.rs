@@ -10,12 +10,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use super::Key;
-use super::bell::Bell;
 use super::client::{Consumer, Heard};
-use super::config::{OnLoss, Start, name_of};
+use super::config::{Start, name_of};
 use super::context::Context;
 use super::record::{Filler, Shape};
 use super::watch::Opening;
+use crate::bell::Bell;
+use crate::policy::OnLoss;
 use crate::source::{Begun, Counters, Lag, Outlet, PartitionId, Position};
 
 /// Most records of one turn.

@@ -13,9 +13,9 @@ use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Key;
-use super::bell::Bell;
 use super::client::Consumer;
 use super::config::KafkaConfig;
+use crate::bell::Bell;
 use crate::source::{Backoff, Clock, Count, Counters};
 
 /// Stack of the thread.

@@ -15,7 +15,7 @@ impl Exclude {
         Self(Arc::new(is_excluded))
     }
 
-    fn is_excluded(&self, path: &str) -> bool {
+    pub(crate) fn is_excluded(&self, path: &str) -> bool {
         (self.0)(path)
     }
 }

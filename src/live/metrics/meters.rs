@@ -269,6 +269,10 @@ fn module(kind: &AcquisitionKind) -> &'static str {
         AcquisitionKind::Command(_) => "command",
         #[cfg(feature = "kafka")]
         AcquisitionKind::Kafka(_) => "kafka",
+        #[cfg(feature = "aws")]
+        AcquisitionKind::Kinesis(_) => "kinesis",
+        #[cfg(feature = "aws")]
+        AcquisitionKind::CloudWatch(_) => "cloudwatch",
     }
 }
 

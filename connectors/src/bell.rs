@@ -1,4 +1,4 @@
-//! Which partitions have something, as the client library's threads tell it.
+//! Which partitions have something, as the threads that fetch tell it.
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Numbers of streams whose queues were empty and are not any more.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     state: Mutex<State>,
     rung: Condvar,
 }
@@ -24,29 +24,29 @@ impl Bell {
     }
 
     /// This stream has something.
-    pub(super) fn ring(&self, number: u32) {
+    pub(crate) fn ring(&self, number: u32) {
         self.lock().numbers.insert(number);
         self.rung.notify_all();
     }
 
     /// These may have something.
-    pub(super) fn ring_all(&self, numbers: impl Iterator<Item = u32>) {
+    pub(crate) fn ring_all(&self, numbers: impl Iterator<Item = u32>) {
         self.lock().numbers.extend(numbers);
     }
 
     /// There is something to see besides records.
-    pub(super) fn ring_news(&self) {
+    pub(crate) fn ring_news(&self) {
         self.lock().is_news = true;
         self.rung.notify_all();
     }
 
     /// Who rang.
-    pub(super) fn take(&self) -> BTreeSet<u32> {
+    pub(crate) fn take(&self) -> BTreeSet<u32> {
         std::mem::take(&mut self.lock().numbers)
     }
 
     /// Waits until it rings, or time is up.
-    pub(super) fn wait(&self, wait: Duration) {
+    pub(crate) fn wait(&self, wait: Duration) {
         let mut state = self.lock();
         if state.numbers.is_empty() && !state.is_news {
             state = self

@@ -1,0 +1,139 @@
+//! A shard that is asked for its records.
+
+use std::time::Duration;
+
+use aws_sdk_kinesis::primitives::DateTime;
+use aws_sdk_kinesis::types::ShardIteratorType;
+use tokio::time::Instant;
+
+use super::fetch::Reader;
+use super::place::Place;
+use crate::aws::{Fault, Trouble};
+use crate::source::Count;
+
+/// Reads a shard to its end.
+pub(super) async fn read(mut reader: Reader) {
+    let mut iterator = None;
+    let mut due = Instant::now();
+    loop {
+        reader.job.inbox.room().await;
+        tokio::time::sleep_until(due).await;
+        let asked = match iterator.take() {
+            Some(iterator) => iterator,
+            None => match open(&reader, &reader.place).await {
+                Ok(opened) => opened,
+                Err(trouble) => {
+                    let (is_lost, goes_on) = reader.lose(&trouble);
+                    if !goes_on {
+                        return;
+                    }
+                    if !is_lost {
+                        reader.pause(&trouble).await;
+                    }
+                    continue;
+                }
+            },
+        };
+        let since = Instant::now();
+        match ask(&mut reader, &asked).await {
+            Ok(Next::Closed) => return,
+            Ok(Next::At(next, pause)) => {
+                reader.backoff.reset();
+                iterator = Some(next);
+                due = since + pause;
+            }
+            Err(trouble) => match trouble.fault {
+                // From the last record on, at once.
+                Fault::Expired => {
+                    let text = format!("{}: {}", reader.job.shard, trouble.text);
+                    reader.hands.counters.sample(Count::Errors, text);
+                }
+                Fault::Throttled => {
+                    reader.pause(&trouble).await;
+                    iterator = Some(asked);
+                }
+                _ => reader.pause(&trouble).await,
+            },
+        }
+    }
+}
+
+/// How to go on.
+enum Next {
+    /// With this iterator, after this pause.
+    At(String, Duration),
+    /// Not at all.
+    Closed,
+}
+
+/// An iterator that begins there.
+async fn open(reader: &Reader, place: &Place) -> Result<String, Trouble> {
+    let stream = &reader.hands.config.stream;
+    let ask = reader
+        .client
+        .get_shard_iterator()
+        .set_stream_name(stream.to_name())
+        .set_stream_arn(stream.to_arn())
+        .shard_id(&*reader.job.shard);
+    let ask = match place {
+        Place::Oldest => ask.shard_iterator_type(ShardIteratorType::TrimHorizon),
+        Place::Time(ms) => ask
+            .shard_iterator_type(ShardIteratorType::AtTimestamp)
+            .timestamp(DateTime::from_millis(*ms)),
+        Place::At(sequence) => ask
+            .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
+            .starting_sequence_number(&**sequence),
+        Place::After(sequence) => ask
+            .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
+            .starting_sequence_number(&**sequence),
+        Place::Ended => ask.shard_iterator_type(ShardIteratorType::Latest),
+    };
+    let answer = ask.send().await;
+    let answer = answer.map_err(|error| Trouble::of("GetShardIterator", &error))?;
+    answer.shard_iterator.ok_or_else(|| Trouble {
+        fault: Fault::Passing,
+        text: "GetShardIterator: an answer without one".to_owned(),
+    })
+}
+
+/// Whether there is nothing behind what was read, and never will be.
+pub(super) async fn is_over(reader: &Reader) -> Result<bool, Trouble> {
+    let iterator = open(reader, &reader.read_to).await?;
+    let answer = reader
+        .client
+        .get_records()
+        .shard_iterator(iterator)
+        .set_stream_arn(reader.hands.config.stream.to_arn())
+        .limit(1)
+        .send()
+        .await
+        .map_err(|error| Trouble::of("GetRecords", &error))?;
+    Ok(answer.records.is_empty() && answer.next_shard_iterator.is_none())
+}
+
+async fn ask(reader: &mut Reader, iterator: &str) -> Result<Next, Trouble> {
+    let as_of_ns = reader.now_ns();
+    let config = &reader.hands.config;
+    let (poll_every, busy_every) = (config.poll_every, config.busy_every);
+    let answer = reader
+        .client
+        .get_records()
+        .shard_iterator(iterator)
+        .set_stream_arn(config.stream.to_arn())
+        .send()
+        .await
+        .map_err(|error| Trouble::of("GetRecords", &error))?;
+    let is_at_end = answer.millis_behind_latest == Some(0);
+    let pause = if is_at_end && answer.records.is_empty() {
+        poll_every
+    } else {
+        busy_every
+    };
+    let at_end_ns = is_at_end.then_some(as_of_ns);
+    let is_closed = answer.next_shard_iterator.is_none();
+    reader.put_records(answer.records, at_end_ns, is_closed);
+    Ok(match answer.next_shard_iterator {
+        Some(next) => Next::At(next, pause),
+        None => Next::Closed,
+    })
+}
