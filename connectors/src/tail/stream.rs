@@ -165,8 +165,9 @@ impl Stream {
         self.is_resumed = true;
     }
 
-    /// Sees to it that no other path takes the file of the position.
+    /// Sees to it that no other path takes the file of the position, nor what rotation has copied it to meanwhile.
     pub(crate) fn claim(&mut self, claims: &mut Claims) {
+        claims.begins(&self.path, self.context.print);
         if let Some(file) = self.context.file
             && claims.claim(file, self.number) == Claim::Taken
         {

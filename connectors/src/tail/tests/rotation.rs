@@ -239,6 +239,26 @@ fn after_a_restart_a_truncated_file_is_told_from_its_copy() {
 }
 
 #[test]
+fn after_a_restart_a_copy_that_the_pattern_shows_is_read_once() {
+    let logs = Logs::new();
+    logs.write("a.log", &lines(0, 400));
+    let mut source = logs.tail("a.log*", Resume::First);
+    let mut outlet = Checked::default();
+    outlet.until_lines(&mut source, 400);
+    let resume = Resume::From(outlet.positions.clone());
+    drop(source);
+    logs.write("a.log", &lines(400, 450));
+    fs::copy(logs.path("a.log"), logs.path("a.log.1")).unwrap();
+    fs::write(logs.path("a.log"), lines(450, 460)).unwrap();
+    let mut again = logs.tail("a.log*", resume);
+    let mut second = Checked::default();
+    second.until_lines(&mut again, 60);
+    second.during(&mut again, Duration::from_millis(300));
+    assert_eq!(seen(&second), (400..460).collect::<Vec<_>>());
+    assert_eq!(again.counters().get(Count::PositionsLost), 0);
+}
+
+#[test]
 fn after_a_restart_a_path_that_shows_nothing_is_finished_and_ends() {
     let change = |logs: &Logs| {
         logs.write("a.log", &lines(40, 45));
