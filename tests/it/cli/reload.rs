@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use super::run::{AHEAD_S, Job, append, signal, unix_secs, wait_for};
+use super::run::{AHEAD_S, Job, append, newest_checkpoint, signal, unix_secs, wait_for};
 use super::{Dir, command};
 
 /// Events for a bucket of `192.0.2.N`, now.
@@ -42,6 +42,15 @@ fn hub(dir: &Dir) {
 
 #[test]
 fn a_hangup_changes_content_at_one_moment_and_buckets_go_on() {
+    changes(&[]);
+}
+
+#[test]
+fn processes_change_their_content_together() {
+    changes(&["--processes", "2", "--workers", "2"]);
+}
+
+fn changes(flags: &[&str]) {
     let dir = Dir::new();
     hub(&dir);
     scenario(&dir, "kept", 1, "4");
@@ -56,6 +65,8 @@ fn a_hangup_changes_content_at_one_moment_and_buckets_go_on() {
     let root = dir.path("hub");
     let child = command(&["run", "--acquis", &acquis, "--hub", &root, "--all"])
         .args(["--state", &state, "--alerts", &alerts, "--idle", "1s"])
+        .args(["--checkpoint-every", "300ms"])
+        .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(File::create(&err).unwrap())
@@ -65,13 +76,12 @@ fn a_hangup_changes_content_at_one_moment_and_buckets_go_on() {
     let said = |text: &str| std::fs::read_to_string(&err).unwrap().contains(text);
     let given =
         |text: &str| std::fs::read_to_string(&alerts).is_ok_and(|alerts| alerts.contains(text));
-    wait_for("its banner", || said("sources "));
-    // A file that is wrong changes nothing. It may not be listening for hangups yet.
+    // By then all processes listen for hangups.
+    wait_for("a checkpoint", || newest_checkpoint(&dir).is_some());
+    // A file that is wrong changes nothing.
     scenario(&dir, "other", 2, "five");
-    wait_for("a refusal", || {
-        signal(&job, "HUP");
-        said("refused")
-    });
+    signal(&job, "HUP");
+    wait_for("a refusal", || said("nothing is changed"));
     append(&log, &events(1, 1));
     // One event more than the new capacity, and less than the old one.
     scenario(&dir, "other", 2, "1");
