@@ -122,9 +122,9 @@ fn two_machines_count_an_attacker_once_whichever_is_killed() {
         attack.more();
         signal(&jobs[killed], "KILL");
         assert_eq!(jobs[killed].end().0, None);
-        // Nobody is left behind.
+        // Nobody is left behind, whichever of its threads misses the other first.
         let (code, err) = jobs[1 - killed].end();
-        assert_eq!(code, Some(75), "{err}");
+        assert!(matches!(code, Some(70 | 75)), "{code:?}: {err}");
     }
     let mut jobs = both("1");
     attack.settles(&dir);
