@@ -10,7 +10,7 @@
 //! A checkpoint is asked for by the keeper, made of what the workers give as of one event time and of where the
 //! journal stood when all alerts up to then were in it, and only then told to the sources. In a job of several
 //! processes each has sources and workers of its own; the first one has the journal and the keeper, the others a
-//! [`clerk`] (see [`message`] and [`cluster`]).
+//! clerk (see `message.rs` and [`cluster`]).
 
 mod begin;
 mod clerk;

@@ -11,7 +11,8 @@ pub struct ClusterArgs {
     /// together when one of them ends.
     #[arg(long, value_name = "N", help_heading = "Cluster")]
     pub processes: Option<usize>,
-    /// Where the processes are: a file with a HOST:PORT a line, or dns:NAME[:PORT] with --processes.
+    /// Where the processes are: a file with a HOST:PORT a line, or dns:NAME (dns:NAME:PORT) with
+    /// --processes.
     #[arg(long, value_name = "WHERE", help_heading = "Cluster")]
     pub peers: Option<String>,
     /// Which of them this is, from 0 on. Default: the number at the end of the host's name, or its
