@@ -126,7 +126,10 @@ fn two_machines_count_an_attacker_once_whichever_is_killed() {
         let (code, err) = jobs[1 - killed].end();
         assert!(matches!(code, Some(70 | 75)), "{code:?}: {err}");
     }
+    // What was given before the kill may stand already; they have to have met all the same.
+    let before = newest_checkpoint(&dir);
     let mut jobs = both("1");
+    wait_for("a checkpoint", || newest_checkpoint(&dir) > before);
     attack.settles(&dir);
     // Either may be asked to end.
     signal(&jobs[1], "TERM");
