@@ -52,6 +52,15 @@ impl Begun {
         })
     }
 
+    /// Takes up the checkpoint that was found, if one was.
+    fn take_up(&mut self, found: Option<store::Restored>) -> Result<()> {
+        if let Some(found) = &found {
+            self.kept = Kept::of(found)?;
+        }
+        self.found = found;
+        Ok(())
+    }
+
     /// The key groups of this process's workers.
     pub(super) fn restored(&self, workers: usize) -> Result<Option<Restored>> {
         let Some(found) = &self.found else {
@@ -119,9 +128,6 @@ pub(super) fn begin(
             join(config, cluster, meeting, &mut keeper, &mut begun, words)?
         }
     };
-    if let Some(found) = &begun.found {
-        begun.kept = Kept::of(found)?;
-    }
     if let Some((from, to)) = &brief.renamed {
         begun.kept.rename_node(from, to, keeper.as_mut());
         let text = format!(
@@ -148,15 +154,11 @@ fn decide(
     words: &Sender<Word>,
 ) -> Result<Brief> {
     if let Some(keeper) = keeper {
-        begun.found = keeper.restore(words)?;
+        begun.take_up(keeper.restore(words)?)?;
     }
-    let sources = match &begun.found {
-        Some(found) => Kept::of(found)?.sources,
-        None => BTreeSet::new(),
-    };
     Ok(Brief {
         checkpoint: begun.found.as_ref().map(|found| found.manifest().number),
-        renamed: renamed(&sources, &nodes),
+        renamed: renamed(&begun.kept.sources, &nodes),
         nodes,
     })
 }
@@ -214,10 +216,11 @@ fn join(
                 );
             }
             let found = brief.checkpoint.map(|number| vault.load(number));
-            begun.found = found
+            let found = found
                 .transpose()
                 .map_err(|error| anyhow!(chain(&error)))
                 .context("read the checkpoint that process 0 has chosen")?;
+            begun.take_up(found)?;
         }
         brief
     };

@@ -56,10 +56,7 @@ impl Clerk {
     }
 
     fn take(&mut self, piece: Piece) -> Result<()> {
-        let (Piece::Group { number, .. }
-        | Piece::Partitions { number, .. }
-        | Piece::Done { number, .. }) = &piece;
-        let number = *number;
+        let number = piece.number();
         let Some(maker) = &mut self.maker else {
             return Ok(());
         };

@@ -320,9 +320,9 @@ impl Working {
             return Ok(());
         };
         let is_missing = round.parts.values().any(Option::is_none);
-        let parts: Vec<Part> = round.parts.into_values().flatten().collect();
-        let acks: Vec<_> = parts.iter().map(|part| part.ack.clone()).collect();
-        for part in parts {
+        let mut acks = Vec::with_capacity(n);
+        for part in round.parts.into_values().flatten() {
+            acks.push(part.ack);
             self.surroundings.sources.extend(part.sources);
             self.stand(part.points);
         }

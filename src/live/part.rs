@@ -85,10 +85,7 @@ impl PartMaker {
 
     /// Takes a piece. Answers the event time of the checkpoint once all of this process is there.
     pub(crate) fn take(&mut self, piece: Piece) -> Result<Option<i64>> {
-        let (Piece::Group { number, .. }
-        | Piece::Partitions { number, .. }
-        | Piece::Done { number, .. }) = &piece;
-        let number = *number;
+        let number = piece.number();
         let making = self.making.get_or_insert_with(|| Making {
             number,
             upto_ns: None,

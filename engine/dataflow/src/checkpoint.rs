@@ -67,6 +67,17 @@ pub enum Piece {
     },
 }
 
+impl Piece {
+    /// Number of the checkpoint that it is a part of.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        let (Self::Group { number, .. }
+        | Self::Partitions { number, .. }
+        | Self::Done { number, .. }) = self;
+        *number
+    }
+}
+
 /// What a job begins with, of a checkpoint.
 #[derive(Debug)]
 pub struct Restored {
