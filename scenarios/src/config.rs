@@ -9,6 +9,7 @@ use crate::content::local_of;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::files;
 use crate::installed::ConfigPaths;
+use crate::job_config::JobConfig;
 use crate::yaml;
 use crate::yaml::table::{Findings, Table, Unknown};
 
@@ -52,6 +53,7 @@ pub fn config_paths(path: &Path) -> Result<ConfigPaths, Vec<Diagnostic>> {
     paths.acquisition_path = at(&found.acquisition_path);
     paths.acquisition_dir = at(&found.acquisition_dir);
     paths.prometheus = found.prometheus;
+    paths.job = found.job.below(directory);
     Ok(paths)
 }
 
@@ -68,6 +70,7 @@ struct Found {
     acquisition_path: Option<PathBuf>,
     acquisition_dir: Option<PathBuf>,
     prometheus: Prometheus,
+    job: JobConfig,
 }
 
 /// The section `prometheus` of `config.yaml`: what is measured, and where it is answered. The same keys and
@@ -162,6 +165,9 @@ impl Found {
                     prometheus.listen_port = Some(port);
                 }
             });
+            if let Some(node) = root.value("overspill") {
+                self.job.read(node, &mut findings);
+            }
             root.child("api", &mut findings, |mut table, findings| {
                 table.child("server", findings, |mut table, findings| {
                     take(

@@ -13,6 +13,7 @@ use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::files;
 use crate::index::{INDEX_BYTES_MAX, Index};
 use crate::item::ItemKind;
+use crate::job_config::JobConfig;
 
 /// Where the parts of a configuration lie: `config_paths` of `config.yaml`, and what else it names.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct ConfigPaths {
     pub acquisition_dir: Option<PathBuf>,
     /// Where metrics are answered.
     pub prometheus: Prometheus,
+    /// Section `overspill`.
+    pub job: JobConfig,
 }
 
 impl ConfigPaths {
@@ -58,6 +61,7 @@ impl ConfigPaths {
             acquisition_path: None,
             acquisition_dir: None,
             prometheus: Prometheus::default(),
+            job: JobConfig::default(),
             config_dir,
         }
     }
