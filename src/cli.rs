@@ -6,6 +6,8 @@ mod checkpoint;
 mod cluster;
 mod completion;
 mod config;
+mod decisions;
+mod defaults;
 mod explain;
 mod hubtest;
 pub mod replay;
@@ -94,6 +96,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Hubtest(args) => hubtest::run(&args, cli.output, cli.color),
         Command::Config(args) => config::run(&args, cli.output, cli.color),
         Command::Checkpoint(args) => checkpoint::run(&args, cli.output, cli.color),
+        Command::Decisions(args) => decisions::run(&args, cli.output, cli.color),
         Command::Version => {
             print(&format!("overspill {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Exit::Done)

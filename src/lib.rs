@@ -1,12 +1,13 @@
 //! The product joined together: what the `overspill` command does, in parts that tests can call.
 //!
-//! [`cli`] parses flags and prints; [`content`] makes a plan of hub content; [`wire`] joins
+//! [`cli`] parses flags and prints; [`content`] makes a plan of hub content; [`decisions`] keeps what a live job decides; [`wire`] joins
 //! sources, plan and job; [`live`] does so for a job that does not end; [`processes`] runs a replay over several processes,
 //! [`fleet`] supervises those of a live job; [`hubtest`] runs the tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
 //! user sees; [`signals`] ends a job early; [`top`] watches a live one; [`warnings`] keeps what is said while one runs.
 
 pub mod cli;
 pub mod content;
+pub mod decisions;
 pub mod explain;
 pub mod fleet;
 pub mod hubtest;

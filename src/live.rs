@@ -26,6 +26,7 @@ pub mod reload;
 mod running;
 pub mod sources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub struct Config {
     pub every: Duration,
     /// Where alerts are written: files, and topics as `kafka://BROKERS/TOPIC`.
     pub alerts: Vec<String>,
+    /// Directory of the decision log, in a job that keeps one.
+    pub decisions: Option<PathBuf>,
     /// What runs, by name and hash, for the checkpoint.
     pub content: Vec<String>,
     /// Fingerprint of all of it.
@@ -145,7 +148,12 @@ pub fn run(config: Config, tell: impl FnMut(Word)) -> Result<Ended> {
         0 => {
             let cursors = begun.found.is_some().then_some(&begun.kept.alerts);
             Some(Journal::open(
-                places::open(&config.alerts, &ends.halt)?,
+                places::open(
+                    &config.alerts,
+                    config.decisions.as_deref(),
+                    &ends.halt,
+                    &words,
+                )?,
                 cursors,
             )?)
         }

@@ -97,6 +97,15 @@ pub trait RecordSink: Send {
     /// [`SinkError`] when that fails and will go on failing.
     fn write(&mut self, records: &[Record]) -> Result<(), SinkError>;
 
+    /// Everything up to this event time, in nanoseconds, was written. For a place whose records end by themselves.
+    ///
+    /// # Errors
+    /// As [`RecordSink::write`].
+    fn advance(&mut self, upto_ns: i64) -> Result<(), SinkError> {
+        let _nothing_ends = upto_ns;
+        Ok(())
+    }
+
     /// Where it stands, once everything that was written cannot be lost.
     ///
     /// # Errors

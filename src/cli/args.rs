@@ -1,6 +1,7 @@
 //! What may be typed: commands, flags, and their help.
 
 mod cluster;
+mod decisions;
 mod run;
 mod top;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cluster::ClusterArgs;
+pub use decisions::{DecisionLogArgs, DecisionsArgs, DecisionsCommand};
 pub use run::RunArgs;
 pub use top::TopArgs;
 
@@ -104,6 +106,10 @@ pub enum Command {
         overspill checkpoint verify s3://bucket/prefix"
     )]
     Checkpoint(CheckpointArgs),
+    /// Look at what a live job has decided.
+    #[command(after_help = "Examples:\n  overspill decisions log\n  \
+        overspill decisions log --since 3:120 --follow -o json")]
+    Decisions(DecisionsArgs),
     /// Print the version.
     #[command(after_help = "Example:\n  overspill version")]
     Version,

@@ -18,8 +18,9 @@ use overspill_scenarios::{ConfigPaths, Prometheus, config_paths};
 use super::args::{ClusterArgs, Color, Format, RunArgs};
 use super::cluster::{is_follower, is_supervisor, member};
 use super::replay::{content_name, moment, report_content};
-use super::{Exit, print, tell};
+use super::{Exit, defaults, print, tell};
 use crate::content::{self, Engine};
+use crate::decisions;
 use crate::fleet;
 use crate::live::metrics::{Listen, Meters};
 use crate::live::reload::Digest;
@@ -27,7 +28,7 @@ use crate::live::{self, Config, Word, places, sources};
 use crate::report::human::grouped;
 use crate::report::term::{Paint, Style, safe};
 use crate::signals;
-use crate::wire::chain;
+use crate::wire::{BUCKETS_MAX, chain};
 
 /// How often a process looks whether it is to reload its content.
 const RELOAD_LOOK: Duration = Duration::from_millis(100);
@@ -37,6 +38,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(3);
 const STATE_OF_ROOT: &str = "/var/lib/overspill";
 
 pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> {
+    let args = &defaults::fill(args)?;
     let err = Style::of(&std::io::stderr(), color);
     if is_supervisor(&args.cluster) {
         return supervise(args);
@@ -102,7 +104,7 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
 /// Starts the processes, and starts them again.
 fn supervise(args: &RunArgs) -> Result<Exit> {
     let n = args.cluster.processes.unwrap_or(1).max(1);
-    let ended = fleet::run(n, state_dir(args)?, &mut |text| {
+    let ended = fleet::run(n, state_dir(args.state.as_deref())?, &mut |text| {
         tell(&format!("supervisor {text}\n"));
     })?;
     Ok(match ended {
@@ -119,7 +121,7 @@ enum Prepared {
 }
 
 fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
-    let state = state_dir(args)?;
+    let state = state_dir(args.state.as_deref())?;
     let (acquis, acquis_dir) = acquisition_paths(args)?;
     let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state)?;
     // One process of a machine says it for all.
@@ -244,7 +246,8 @@ impl Next {
     }
 }
 
-fn time(text: &str, flag: &str) -> Result<i64> {
+fn time(text: Option<&str>, flag: &str) -> Result<i64> {
+    let text = text.unwrap_or_default();
     duration::parse(text)
         .ok()
         .filter(|ns| *ns >= 0)
@@ -259,12 +262,12 @@ fn config(
 ) -> Result<Config> {
     let mut settings = crate::wire::settings(moment(None)?);
     settings.mode = Mode::Speculative;
-    settings.lateness_ns = time(&args.lateness, "--lateness")?;
-    settings.idle_ns = time(&args.idle, "--idle")?.max(settings.lateness_ns);
-    settings.buckets_max = args.buckets_max.max(1);
+    settings.lateness_ns = time(args.lateness.as_deref(), "--lateness")?;
+    settings.idle_ns = time(args.idle.as_deref(), "--idle")?.max(settings.lateness_ns);
+    settings.buckets_max = args.buckets_max.unwrap_or(BUCKETS_MAX).max(1);
     places::check(&args.alerts)?;
-    let skew_ns = time(&args.skew, "--skew")?;
-    let every_ns = time(&args.checkpoint_every, "--checkpoint-every")?;
+    let skew_ns = time(args.skew.as_deref(), "--skew")?;
+    let every_ns = time(args.checkpoint_every.as_deref(), "--checkpoint-every")?;
     let checkpoints = match (&args.checkpoints, args.no_checkpoints) {
         (_, true) => None,
         (Some(address), _) => Some(address.clone()),
@@ -273,18 +276,20 @@ fn config(
     if checkpoints.is_some() {
         std::fs::create_dir_all(state).with_context(|| format!("--state {}", state.display()))?;
     }
+    let decisions = checkpoints.as_ref().map(|_| decisions::directory(state));
     Ok(Config {
         content: identity(&engine.plan),
         digest: engine.digest,
         plan: Arc::new(engine.plan),
         settings,
-        workers: args.workers.max(1),
+        workers: args.workers.unwrap_or(1).max(1),
         skew: Duration::from_nanos(u64::try_from(skew_ns).unwrap_or(0)),
         acquisitions,
         node: args.node.clone().unwrap_or_else(host_name),
         checkpoints,
         every: Duration::from_nanos(u64::try_from(every_ns).unwrap_or(0)),
         alerts: args.alerts.clone(),
+        decisions,
         warnings: engine.runtime,
         cluster: member(&args.cluster, engine.digest)?,
         reload: Arc::default(),
@@ -309,9 +314,10 @@ fn host_name() -> String {
         .unwrap_or_default()
 }
 
-fn state_dir(args: &RunArgs) -> Result<PathBuf> {
-    if let Some(state) = &args.state {
-        return Ok(state.clone());
+/// Where state is kept: what `--state` says, or the usual directory.
+pub(super) fn state_dir(state: Option<&Path>) -> Result<PathBuf> {
+    if let Some(state) = state {
+        return Ok(state.to_owned());
     }
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
@@ -324,7 +330,7 @@ fn state_dir(args: &RunArgs) -> Result<PathBuf> {
         .context("no home directory: where is state to be kept? --state DIR says")
 }
 
-fn paths(config: &Path) -> Result<ConfigPaths> {
+pub(super) fn paths(config: &Path) -> Result<ConfigPaths> {
     config_paths(config).map_err(|findings| {
         let texts: Vec<String> = findings.iter().map(|finding| finding.render()).collect();
         anyhow!("{}", texts.join("\n"))

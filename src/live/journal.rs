@@ -7,7 +7,7 @@
 //! [`Book`] of its own, since a crash may come after one was written and before the next.
 //!
 //! To each alert's JSON a member `overspill` is added, with `at_ns`: the event time, in nanoseconds, at which the alert
-//! becomes final.
+//! becomes final. The decision log ([`crate::decisions`]) is such a place, too: of an alert it holds what was decided.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use overspill_event::Alert;
 use serde::{Deserialize, Serialize};
 
 use super::Word;
+use crate::decisions;
 use crate::wire::chain;
 
 /// Most alerts that are written with one call.
@@ -49,8 +50,24 @@ pub(crate) struct Ack {
     pub(crate) cursors: Cursors,
 }
 
-/// A place that alerts go to, and what of it may change.
+/// What is written of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// All of it.
+    Alert,
+    /// What was decided, if anything was.
+    Decisions,
+}
+
+/// A place that alerts go to.
+pub(crate) struct Writes {
+    pub(crate) form: Form,
+    pub(crate) sink: Box<dyn RecordSink>,
+}
+
+/// A place, and what of it may change.
 struct Book {
+    form: Form,
     sink: Box<dyn RecordSink>,
     /// Written and in no checkpoint.
     written: Standing,
@@ -81,7 +98,7 @@ struct Ours {
 impl Book {
     /// Finds out what is unconfirmed in a place. `cursors` are those of the checkpoint that the job goes on from, if
     /// there is one.
-    fn open(mut sink: Box<dyn RecordSink>, cursors: Option<&Cursors>) -> Result<Self> {
+    fn open(Writes { form, mut sink }: Writes, cursors: Option<&Cursors>) -> Result<Self> {
         let cursor = cursors.map(|cursors| cursors.get(sink.name()));
         let (from, mut claimed) = match cursor {
             // Whatever is there may be derived again.
@@ -101,6 +118,7 @@ impl Book {
         .map_err(|error| anyhow!(chain(&error)))?;
         claimed.retain(|_, (_, n)| *n > 0);
         Ok(Self {
+            form,
             sink,
             written: Standing::new(),
             claimed,
@@ -176,23 +194,27 @@ impl Book {
 impl Journal {
     /// Makes places ready for what follows. `cursors` are those of the checkpoint that the job goes on from, if there
     /// is one.
-    pub(crate) fn open(sinks: Vec<Box<dyn RecordSink>>, cursors: Option<&Cursors>) -> Result<Self> {
-        let open = |sink| Book::open(sink, cursors);
-        let books = sinks.into_iter().map(open).collect::<Result<_>>()?;
+    pub(crate) fn open(places: Vec<Writes>, cursors: Option<&Cursors>) -> Result<Self> {
+        let open = |place| Book::open(place, cursors);
+        let books = places.into_iter().map(open).collect::<Result<_>>()?;
         Ok(Self { books })
     }
 
     /// An alert is given, or taken back.
     fn take(&mut self, alert: &Alert, eff_ns: i64, diff: i64) {
-        if self.books.is_empty() {
-            return;
-        }
-        let line = match diff > 0 {
-            true => line(alert, eff_ns),
-            false => withdrawal(&alert.uuid),
-        };
+        let mut whole = None;
         for book in &mut self.books {
-            book.take(&alert.uuid, &line, eff_ns, diff);
+            let decided;
+            let line = match book.form {
+                Form::Decisions if alert.decisions.is_empty() => continue,
+                _ if diff <= 0 => whole.get_or_insert_with(|| withdrawal(&alert.uuid)),
+                Form::Alert => whole.get_or_insert_with(|| line(alert, eff_ns)),
+                Form::Decisions => {
+                    decided = decisions::line(alert, eff_ns);
+                    &decided
+                }
+            };
+            book.take(&alert.uuid, line, eff_ns, diff);
         }
     }
 
@@ -206,6 +228,14 @@ impl Journal {
 
     fn flush(&mut self) -> Result<()> {
         self.books.iter_mut().try_for_each(Book::flush)
+    }
+
+    /// Everything up to here was given, and is written.
+    fn advance(&mut self, final_ns: i64) -> Result<()> {
+        let mut sinks = self.books.iter_mut().map(|book| &mut book.sink);
+        sinks
+            .try_for_each(|sink| sink.advance(final_ns))
+            .map_err(|error| anyhow!(chain(&error)))
     }
 
     fn cursors(&mut self, upto_ns: i64) -> Result<Cursors> {
@@ -230,6 +260,7 @@ impl Journal {
             has_checkpoints,
             words,
             untold: Vec::new(),
+            passed_ns: None,
         }
     }
 }
@@ -272,6 +303,8 @@ pub(crate) struct Scribe {
     words: Sender<Word>,
     /// What is not in the file yet: only then others are told.
     untold: Vec<Word>,
+    /// What was said to be final and the places were not told yet.
+    passed_ns: Option<i64>,
 }
 
 impl Scribe {
@@ -286,6 +319,9 @@ impl Scribe {
                 self.take(output)?;
             }
             self.journal.flush()?;
+            if let Some(passed_ns) = self.passed_ns.take() {
+                self.journal.advance(passed_ns)?;
+            }
             for word in self.untold.drain(..) {
                 let _nobody_listens = self.words.send(word);
             }
@@ -306,6 +342,7 @@ impl Scribe {
             }
             Output::Final(final_ns) => {
                 self.journal.settle(final_ns);
+                self.passed_ns = Some(final_ns);
                 if !self.has_checkpoints {
                     self.journal.forget(final_ns);
                 }
@@ -316,7 +353,7 @@ impl Scribe {
                     let _keeper_is_gone = self.acks.send(Ack { upto_ns, cursors });
                 }
             }
-            Output::Overflow(_) | Output::Allowlisted(_) | Output::Entry(_) => {}
+            Output::Overflow(_) | Output::Allowlisted(_) => {}
         }
         Ok(())
     }

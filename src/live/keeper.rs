@@ -13,12 +13,13 @@ use overspill_checkpoint::{Depth, Generation, Layout, ManifestParts, RestartPoin
 use overspill_connectors::source::Clock;
 use overspill_dataflow::checkpoint::Piece;
 use overspill_dataflow::post::Letter;
+use overspill_dataflow::restart::StashBytes;
 
 use super::journal::{Ack, Cursors};
 use super::message::{self, Message, Peers};
 use super::metrics::Meters;
 use super::outlet::{Name, Point};
-use super::part::{Part, PartMaker, load};
+use super::part::{Part, PartMaker, load, stash_name};
 use super::reload::Reload;
 use super::sources::{Committed, Told};
 use super::{LOOK, Word};
@@ -46,9 +47,12 @@ impl Kept {
         let mut points = BTreeMap::new();
         for (source, partitions) in &parts.partitions {
             for (name, kept) in partitions {
-                let point = load(kept)
-                    .with_context(|| format!("checkpoint: source {source}: partition {name}"))?;
-                points.insert((source.clone(), name.clone()), point);
+                let place = || format!("checkpoint: source {source}: partition {name}");
+                let name = (source.clone(), name.clone());
+                let mut point = load(kept).with_context(place)?;
+                let stash = found.blob(&stash_name(&name)).with_context(place)?;
+                point.stash = stash.map(Into::into);
+                points.insert(name, point);
             }
         }
         let alerts = parts.cursors.get(ALERTS).cloned();
@@ -68,6 +72,14 @@ impl Kept {
             sources,
             alerts,
         })
+    }
+
+    /// What parsers remember of partitions.
+    pub(crate) fn stashes(&self) -> BTreeMap<Name, StashBytes> {
+        let points = self.points.iter();
+        points
+            .filter_map(|(name, point)| Some((name.clone(), point.stash.clone()?)))
+            .collect()
     }
 
     /// A machine has another name now, and so have its sources; also with the keeper, in the process that has it.

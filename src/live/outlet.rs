@@ -11,7 +11,7 @@ use overspill_connectors::source::{
 use overspill_dataflow::clock::ClockState;
 use overspill_dataflow::feed::{Feed, Feeder, Lines, partition};
 use overspill_dataflow::intake::Intake;
-use overspill_dataflow::restart::{Mark, RestartPoint, Resumed, Start};
+use overspill_dataflow::restart::{Mark, RestartPoint, Resumed, Start, StashBytes};
 use siphasher::sip::SipHasher13;
 
 use super::sources::Told;
@@ -30,6 +30,8 @@ pub(crate) struct Point {
     pub(crate) counted_below: u64,
     /// See [`Resumed`].
     pub(crate) clock: ClockState,
+    /// What its parsers remember there, if there is anything.
+    pub(crate) stash: Option<StashBytes>,
     /// The partition has ended; only its position is of use.
     pub(crate) is_left: bool,
 }
@@ -133,6 +135,7 @@ impl Register {
                     upto_ns,
                     counted_below: point.counted_below,
                     clock: point.clock,
+                    stash: point.stash,
                     is_left: false,
                 };
                 points.push((name, Some(point)));
@@ -150,6 +153,7 @@ impl Register {
                     upto_ns,
                     counted_below: 0,
                     clock: ClockState::default(),
+                    stash: None,
                     is_left: true,
                 }),
                 Some(Left::Nothing) | None => None,
@@ -269,6 +273,7 @@ impl Outlet for Lanes {
                 offset: begun.position.offset,
                 context: begun.position.context,
             },
+            stash: known.as_ref().and_then(|point| point.stash.clone()),
             resumed: known.map(|point| Resumed {
                 upto_ns: point.upto_ns,
                 counted_below: point.counted_below,

@@ -1,5 +1,8 @@
-//! What one process adds to a checkpoint: the key groups of its workers, and where its partitions stand.
+//! What one process adds to a checkpoint: the key groups of its workers, where its partitions stand, and what parsers
+//! remember of them.
 
+use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
@@ -9,7 +12,9 @@ use overspill_checkpoint::{
 use overspill_connectors::source::Position;
 use overspill_dataflow::checkpoint::{Piece, STAGES};
 use overspill_dataflow::clock::ClockState;
+use overspill_dataflow::restart::StashBytes;
 use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::outlet::{Name, Point, Register};
 use crate::wire::chain;
@@ -55,6 +60,8 @@ pub(crate) struct PartMaker {
     making: Option<Making>,
     /// What the store did not take.
     unwritten: Option<SegmentWriter>,
+    /// What the newest checkpoint has of what parsers remember.
+    stashes: BTreeMap<Name, StashBytes>,
 }
 
 /// What makes a [`PartMaker`].
@@ -66,6 +73,7 @@ pub(crate) struct Place {
     pub(crate) register: Arc<Register>,
     pub(crate) sources: Vec<String>,
     pub(crate) restored_ns: Option<i64>,
+    pub(crate) stashes: BTreeMap<Name, StashBytes>,
 }
 
 impl PartMaker {
@@ -80,6 +88,7 @@ impl PartMaker {
             since_ns: place.restored_ns,
             making: None,
             unwritten: None,
+            stashes: place.stashes,
         }
     }
 
@@ -151,6 +160,17 @@ impl PartMaker {
         if self.since_ns.is_some_and(|since_ns| since_ns >= upto_ns) {
             return Ok(None);
         }
+        for (name, point) in &points {
+            let stash = point.as_ref().and_then(|point| point.stash.as_ref());
+            if self.stashes.get(name) == stash {
+                continue;
+            }
+            writer.add_blob(&stash_name(name), stash.map_or(&[], |stash| stash))?;
+            match stash {
+                Some(stash) => self.stashes.insert(name.clone(), Arc::clone(stash)),
+                None => self.stashes.remove(name),
+            };
+        }
         if let Some(unwritten) = self.unwritten.take() {
             writer.carry(unwritten);
         }
@@ -174,6 +194,16 @@ impl PartMaker {
             sources: self.sources.clone(),
         }))
     }
+}
+
+/// Name in checkpoints of what parsers remember of a partition. Names of partitions may be longer than it can be.
+pub(crate) fn stash_name((source, partition): &Name) -> String {
+    let mut hasher = SipHasher13::new();
+    for part in [source, partition] {
+        hasher.write(part.as_bytes());
+        hasher.write(&[0]);
+    }
+    format!("stash:{:032x}", hasher.finish128().as_u128())
 }
 
 /// Where a partition stands, as a checkpoint has it.
@@ -202,6 +232,7 @@ pub(crate) fn load(kept: &RestartPoint) -> Result<Point> {
             max_ns: kept.clock_max_ns,
             n_in_tick: kept.clock_n_in_tick,
         },
+        stash: None,
         is_left: kept.is_left,
     })
 }

@@ -1,12 +1,16 @@
-//! Where alerts are written: what `--alerts` names.
+//! Where alerts are written: what `--alerts` names, and the decision log.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use crossbeam_channel::Sender;
 use overspill_connectors::sink::{FileSink, RecordSink};
 
+use super::Word;
+use super::journal::{Form, Writes};
+use crate::decisions::DecisionSink;
 use crate::wire::chain;
 
 /// Begins the name of a topic.
@@ -14,8 +18,35 @@ const TOPIC: &str = "kafka://";
 /// Name of the first file in checkpoints; another one is known by its path.
 const FILE: &str = "file";
 
-/// Opens them. `halt` is set when the job is left where it stands.
-pub(super) fn open(places: &[String], halt: &Arc<AtomicBool>) -> Result<Vec<Box<dyn RecordSink>>> {
+/// Opens all places: those of `--alerts` and the decision log, if there is to be one. `halt` is set when the job is
+/// left where it stands.
+pub(super) fn open(
+    places: &[String],
+    decisions: Option<&Path>,
+    halt: &Arc<AtomicBool>,
+    words: &Sender<Word>,
+) -> Result<Vec<Writes>> {
+    let alerts = open_alerts(places, halt)?.into_iter();
+    let alerts = alerts.map(|sink| Writes {
+        form: Form::Alert,
+        sink,
+    });
+    let mut all: Vec<Writes> = alerts.collect();
+    if let Some(dir) = decisions {
+        let words = words.clone();
+        let say = move |text| {
+            let _no_room = words.try_send(Word::Trouble(text));
+        };
+        let sink =
+            DecisionSink::open(dir, Arc::clone(halt), say).context("open the decision log")?;
+        let sink = Box::new(sink);
+        let form = Form::Decisions;
+        all.push(Writes { form, sink });
+    }
+    Ok(all)
+}
+
+fn open_alerts(places: &[String], halt: &Arc<AtomicBool>) -> Result<Vec<Box<dyn RecordSink>>> {
     let mut sinks: Vec<Box<dyn RecordSink>> = Vec::new();
     for place in places {
         let sink = match place.strip_prefix(TOPIC) {

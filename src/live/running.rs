@@ -1,6 +1,6 @@
 //! The threads of a live job, and who looks after them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -13,6 +13,7 @@ use overspill_connectors::source::Clock;
 use overspill_dataflow::checkpoint::{Checkpoints, Piece};
 use overspill_dataflow::intake::Intake;
 use overspill_dataflow::post::{Letter, Post};
+use overspill_dataflow::restart::StashBytes;
 use overspill_dataflow::{Job, JobError, Layout, Live, Output, Progress, Settings, Stats};
 
 use super::begin::Begun;
@@ -21,7 +22,7 @@ use super::journal::{Ack, Journal, Scribe};
 use super::keeper::{self, Keeper};
 use super::message::{Message, Peers};
 use super::metrics::JobMeters;
-use super::outlet::{Patience, Register};
+use super::outlet::{Name, Patience, Register};
 use super::part::{PartMaker, Place};
 use super::places;
 use super::reload::{Digest, Reload};
@@ -135,6 +136,7 @@ impl Pumping {
                 clock: Arc::clone(&self.clock),
                 stop: Arc::clone(&self.halt),
             };
+            self.intake.hold();
             pumps
                 .threads
                 .push(spawn(&format!("source-{id}"), move || pump.run())?);
@@ -199,7 +201,7 @@ impl Desk {
                     stop: Arc::clone(&ends.stop),
                     reload: Arc::clone(&config.reload),
                     halt: Arc::clone(&ends.halt),
-                    untold: std::collections::BTreeMap::new(),
+                    untold: BTreeMap::new(),
                 };
                 spawn("clerk", move || clerk.run())
             }
@@ -214,6 +216,7 @@ fn maker(
     register: Arc<Register>,
     committed: &Committed,
     restored_ns: Option<i64>,
+    stashes: BTreeMap<Name, StashBytes>,
 ) -> Option<PartMaker> {
     let vault = begun.vault.as_ref()?;
     Some(PartMaker::new(Place {
@@ -224,6 +227,7 @@ fn maker(
         register,
         sources: committed.keys(),
         restored_ns,
+        stashes,
     }))
 }
 
@@ -319,8 +323,8 @@ impl Running {
         let restored = begun.restored(config.workers)?;
         let restored_ns = restored.as_ref().map(|restored| restored.upto_ns);
         let intake = Arc::new(Intake::default());
-        let points = std::mem::take(&mut begun.kept.points);
-        let register = Arc::new(Register::new(points));
+        let stashes = begun.kept.stashes();
+        let register = Arc::new(Register::new(std::mem::take(&mut begun.kept.points)));
         let pumping = Pumping::new(&register, &intake, clock, &words, &ends);
         let pumps = pumping.start(&config, &begun)?;
         let (post, letters) = Post::new();
@@ -335,6 +339,7 @@ impl Running {
             Arc::clone(&register),
             &pumps.committed,
             restored_ns,
+            stashes,
         );
         let has_checkpoints = maker.is_some();
         let wanted = Arc::new(AtomicU64::new(0));

@@ -168,6 +168,16 @@ pub(super) fn key(acquisition: &Acquisition, node: &str) -> String {
     format!("{node}/{}", acquisition.id)
 }
 
+/// Event time stays where the job began until a source has said what it has: its lines are counted with those of the
+/// others, whenever they come. Whoever makes one has called [`Intake::hold`].
+struct Hold(Arc<Intake>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
 /// A source and what its thread needs.
 pub(super) struct Pump {
     /// Name of the source in checkpoints.
@@ -194,10 +204,12 @@ impl Pump {
         let mut look_at = Instant::now() + LOOK_AT_LANES;
         let mut backoff = Backoff::default();
         let mut is_told = false;
+        let mut hold = Some((Hold(Arc::clone(&self.intake)), Instant::now()));
         while !self.stop.load(Ordering::SeqCst) {
             let turn = self.source.poll(&mut lanes, POLL);
             let mut pause = None;
-            let has_begun = turn.is_err() || self.source.has_begun();
+            let is_failing = turn.is_err();
+            let has_begun = self.source.has_begun();
             match turn {
                 Ok(Turn::Gave | Turn::Quiet) => backoff.reset(),
                 Ok(Turn::Ended) => break,
@@ -210,8 +222,22 @@ impl Pump {
                 }
             }
             self.meter.look(self.source.as_ref(), &lanes);
-            if has_begun && !std::mem::replace(&mut is_told, true) {
+            let is_known = is_failing || has_begun;
+            if is_known && !std::mem::replace(&mut is_told, true) {
                 self.ready();
+            }
+            if let Some((_, since)) = &hold {
+                let waited = since.elapsed();
+                let is_over = waited >= self.patience.skew;
+                if is_over {
+                    let waited = waited.as_secs();
+                    self.say(&format!(
+                        "source {id}: it has not said what it has for {waited} s: the others go on without it"
+                    ));
+                }
+                if is_over || (has_begun && !is_failing) {
+                    hold = None;
+                }
             }
             for positions in self.committed.try_iter() {
                 self.source.committed(&positions);

@@ -99,13 +99,17 @@ impl RecordSink for FileSink {
             self.out.extend_from_slice(&record.line);
             self.out.push(b'\n');
         }
-        self.file
-            .write_all(&self.out)
-            .map_err(|source| SinkError::File {
+        if let Err(source) = self.file.write_all(&self.out) {
+            // What is half there is taken away, so that it can be tried again.
+            if self.is_regular {
+                let _stays_torn = self.file.set_len(self.bytes);
+            }
+            return Err(SinkError::File {
                 what: "write",
                 path: self.path.clone(),
                 source,
-            })?;
+            });
+        }
         self.bytes += self.out.len() as u64;
         Ok(())
     }

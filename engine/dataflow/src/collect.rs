@@ -1,4 +1,4 @@
-//! The end of the graph, on worker 0: alerts in their order, decisions, the numbered log.
+//! The end of the graph, on worker 0: alerts in their order, with their decisions.
 //!
 //! Records arrive from all workers. In replay they wait until the frontier has passed, are sorted,
 //! decided upon and given; so the order of outputs is the same for any number of workers. In
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
-use overspill_decision::{Cursor, DecisionLog, Discard, Entry, LogLimits, Policy, Received};
+use overspill_decision::{Discard, Policy, Received};
 use overspill_event::{Alert, Decision};
 use overspill_golike::time::Time;
 
@@ -18,9 +18,6 @@ use crate::clock::complete_ns;
 use crate::job::{Mode, Progress, Settings};
 use crate::plan::Plan;
 use crate::stats::{Stats, settle};
-
-/// Entries read from the log at a time.
-const PAGE: usize = 1_000;
 
 /// What a job gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +37,6 @@ pub enum Output {
     /// An alert that was dropped because its source is allowlisted. It is never taken back, for
     /// nothing came of it.
     Allowlisted(Box<Alert>),
-    /// A change of the decision log.
-    Entry(Entry),
     /// Everything at or before this event time is final, and was given.
     Final(i64),
 }
@@ -53,8 +48,6 @@ pub(crate) struct Collector {
     mode: Mode,
     gives_overflows: bool,
     gives_finals: bool,
-    log: DecisionLog,
-    cursor: Cursor,
     waiting: BTreeMap<(i64, u32, u64, u32, u8), Vec<AlertRecord>>,
     outputs: Option<Sender<Output>>,
     /// What was last said to be final.
@@ -74,15 +67,12 @@ impl Collector {
         progress: Arc<Progress>,
         is_live: bool,
     ) -> Self {
-        let log = DecisionLog::new(LogLimits::default(), 1);
         Self {
             policy: plan.policy.clone(),
             plan,
             mode: settings.mode,
             gives_overflows: settings.gives_overflows,
             gives_finals: is_live || settings.mode == Mode::Speculative,
-            cursor: log.head(),
-            log,
             waiting: BTreeMap::new(),
             outputs,
             final_ns: i64::MIN,
@@ -116,10 +106,6 @@ impl Collector {
                 self.decide(record);
             }
         }
-        if final_ns != i64::MAX {
-            self.log.advance(final_ns);
-        }
-        self.entries();
         if final_ns > self.final_ns {
             self.final_ns = final_ns;
             if self.gives_finals {
@@ -160,11 +146,6 @@ impl Collector {
             {
                 Ok(Received::Kept { discarded, .. }) => {
                     self.count_discarded(&discarded, diff);
-                    if diff > 0 {
-                        self.log.apply(&alert.uuid, &alert.decisions);
-                    } else {
-                        self.log.retract(&alert.uuid);
-                    }
                     self.progress.alert(diff);
                     match diff > 0 {
                         true => self.n_given += diff.unsigned_abs(),
@@ -191,7 +172,6 @@ impl Collector {
                         .sample_error(|| format!("{}: {error}", alert.scenario));
                 }
             }
-            self.entries();
         }
     }
 
@@ -202,31 +182,6 @@ impl Collector {
                 Discard::Safe(_) => "decisions against an address that is never banned",
             };
             self.stats.change(name, diff);
-        }
-    }
-
-    /// Gives what is new in the log.
-    fn entries(&mut self) {
-        loop {
-            let page: Vec<Entry> = match self.log.since(self.cursor, PAGE) {
-                Ok(page) => {
-                    self.cursor = page.next;
-                    page.entries.cloned().collect()
-                }
-                // The log dropped entries before they were given: one alert made more than it holds.
-                Err(lost) => {
-                    self.stats.change("losses of decision log entries", 1);
-                    self.stats.sample_error(|| lost.to_string());
-                    self.cursor = self.log.head();
-                    return;
-                }
-            };
-            if page.is_empty() {
-                return;
-            }
-            for entry in page {
-                self.give(Output::Entry(entry));
-            }
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use overspill_golike::time::Time;
-use overspill_parser::ParserState;
+use overspill_parser::{ParserState, StashSet};
 use timely::container::NoopBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -35,8 +35,8 @@ use crate::home::Home;
 use crate::job::{Progress, Settings};
 use crate::line::LineWorker;
 use crate::plan::Plan;
-use crate::pool::{Part, Pool, Taken, Why};
-use crate::restart::Restarts;
+use crate::pool::{Lane, Part, Pool, Taken, Why};
+use crate::restart::{Restarts, StashBytes};
 use crate::stats::Stats;
 use crate::tally::Tallies;
 
@@ -50,6 +50,8 @@ const CREDIT_WAIT: Duration = Duration::from_micros(500);
 struct Detect {
     line_worker: LineWorker,
     states: States,
+    /// Whether what parsers remember goes with each batch.
+    needs_stashes: bool,
     home: Home,
     pool: Arc<Pool>,
     worker: usize,
@@ -107,9 +109,11 @@ pub(crate) fn detect<'s>(
     } = parts;
     let recorder = parts.recorder.clone();
     let worker = pool.local(scope.worker().index());
+    let needs_stashes = restarts.borrow().need_stashes();
     let mut detect = Detect {
         line_worker: LineWorker::new(Arc::clone(plan), settings.now, recorder, scope.peers()),
         states: States::new(plan, settings),
+        needs_stashes,
         home: Home::new(pool, worker, settings, restarts, probe),
         pool: Arc::clone(pool),
         worker,
@@ -261,6 +265,10 @@ impl Detect {
                 parsed: self.line_worker.take(),
                 context: Arc::clone(&lines.context),
                 end: is_last.then_some(lines.next_offset),
+                stash: match is_last && self.needs_stashes {
+                    true => self.states.stash(lane.number),
+                    false => None,
+                },
             });
         }
         if !is_last {
@@ -274,7 +282,7 @@ impl Detect {
         let Taken { lane, lines, .. } = &current.taken;
         let batch = &lines.batch;
         let partition = &lane.partition;
-        let state = self.states.of(lane.number);
+        let state = self.states.of(lane, &mut self.line_worker.stats);
         self.line_worker.arrived(lines.arrival_ns, state);
         let line_worker = &mut self.line_worker;
         let counted = self.tallies.as_mut().map(|tallies| {
@@ -355,12 +363,34 @@ impl States {
         shared.into_iter().chain(by_lane.into_iter().flatten())
     }
 
-    fn of(&mut self, lane: usize) -> &mut ParserState {
-        match self {
-            Self::Shared(state) => state,
-            Self::ByLane { plan, now, states } => states
-                .entry(lane)
-                .or_insert_with(|| ParserState::new(&plan.parsers, *now)),
-        }
+    /// The state for a lane, which may begin with what was remembered before a restart.
+    fn of(&mut self, lane: &Lane, stats: &mut Stats) -> &mut ParserState {
+        let (plan, now, states) = match self {
+            Self::Shared(state) => return state,
+            Self::ByLane { plan, now, states } => (plan, now, states),
+        };
+        states.entry(lane.number).or_insert_with(|| {
+            let mut state = ParserState::new(&plan.parsers, *now);
+            if let Some(bytes) = &lane.partition.start.stash {
+                match StashSet::decode(&plan.parsers, bytes) {
+                    Ok(stash) => state.stash = stash,
+                    Err(error) => {
+                        stats.change("stashes of a checkpoint that cannot be read", 1);
+                        stats.sample_error(|| error.to_string());
+                    }
+                }
+            }
+            state
+        })
+    }
+
+    /// What parsers remember of a lane's lines.
+    fn stash(&self, lane: usize) -> Option<StashBytes> {
+        let Self::ByLane { states, .. } = self else {
+            return None;
+        };
+        let mut bytes = Vec::new();
+        states.get(&lane)?.stash.encode(&mut bytes);
+        Some(bytes.into())
     }
 }

@@ -170,7 +170,7 @@ fn build<'s>(
     let begin = restored.map_or(0, |restored| tick(restored.upto_ns.saturating_add(1)));
     let (announced, control) = control(scope, parts.checkpoints.clone(), begin);
     let restarts = Rc::new(RefCell::new(match parts.checkpoints {
-        Some(_) => Restarts::kept(),
+        Some(_) => Restarts::kept(plan.parsers.has_stash()),
         None => Restarts::default(),
     }));
     let index = scope.worker().index();

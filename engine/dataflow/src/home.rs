@@ -25,7 +25,7 @@ use crate::clock::{TICK_NS, complete_ns, tick, untick};
 use crate::job::Settings;
 use crate::line::Parsed;
 use crate::pool::{Lane, Part, Pool};
-use crate::restart::{Course, Mark, Restarts};
+use crate::restart::{Course, Mark, Restarts, StashBytes};
 use crate::stats::Stats;
 
 /// Event time a partition may be ahead of what is settled.
@@ -42,6 +42,8 @@ pub(crate) struct Home {
     desks: Vec<Desk>,
     /// Some lanes were finished since somebody asked.
     has_finished: bool,
+    /// Event time was held when the lanes were last looked at.
+    is_held: bool,
     /// Lanes that were looked at; those that came since have higher numbers.
     n_seen: usize,
     lateness_ns: i64,
@@ -69,6 +71,8 @@ struct Parked {
     context: Arc<[u8]>,
     /// Offset after the batch, if it is whole.
     end: Option<u64>,
+    /// What parsers remember after it, where that is needed.
+    stash: Option<StashBytes>,
 }
 
 impl Home {
@@ -82,6 +86,7 @@ impl Home {
         Self {
             desks: Vec::new(),
             has_finished: false,
+            is_held: pool.is_held(),
             n_seen: 0,
             pool: Arc::clone(pool),
             worker,
@@ -134,6 +139,8 @@ impl Home {
         mut give: impl FnMut(&mut PourBatch),
     ) -> usize {
         let mut n_done = 0;
+        // Asked before the lanes are looked at: those that came before the end of the hold are seen with it.
+        self.is_held = self.pool.is_held();
         let parts = self.pool.come_home(self.worker);
         // Whoever parsed may have known the lane first.
         self.adopt(held);
@@ -162,6 +169,7 @@ impl Home {
         parked.parts.push(part.parsed);
         parked.context = part.context;
         parked.end = parked.end.or(part.end);
+        parked.stash = parked.stash.take().or(part.stash);
         part.number == desk.next
     }
 
@@ -182,6 +190,7 @@ impl Home {
             let parts = std::mem::take(&mut entry.get_mut().parts);
             let context = Arc::clone(&entry.get().context);
             let end = entry.get().end;
+            let stash = entry.get_mut().stash.take();
             for parsed in parts {
                 let n_bytes = parsed.n_bytes();
                 let (batches, n_counted) = parsed.stamp(&mut desk.course, &context, restarts);
@@ -199,7 +208,7 @@ impl Home {
             };
             entry.remove();
             desk.next += 1;
-            desk.course.came_home(Mark { offset, context });
+            desk.course.came_home(Mark { offset, context }, stash);
             desk.lane.set_watermark(desk.course.watermark_ns());
             self.pool.settled(&desk.lane);
             n_done += 1;
@@ -276,6 +285,9 @@ impl Home {
 
     /// Below all effective times still to come; `None` when there will be none.
     pub(crate) fn least_watermark_ns(&self) -> Option<i64> {
+        if self.is_held {
+            return Some(self.pool.restored_ns().unwrap_or(i64::MIN));
+        }
         let own = self.desks.iter().map(|desk| desk.course.watermark_ns());
         let least_ns = own.min().or_else(|| {
             let idle_ns = self.pool.idle_ns()?;

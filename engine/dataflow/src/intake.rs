@@ -3,9 +3,10 @@
 //! Whoever runs a job that does not end holds an [`Intake`]: partitions are added to it at any time
 //! and taken over by the workers, and the job goes on until it is closed and all of them have ended.
 //! Nothing is taken over before the gate is opened, so that the partitions a job starts with begin
-//! together, and none finds the others' watermark already past its lines.
+//! together, and none finds the others' watermark already past its lines. Whoever does not know yet what it begins with
+//! may [hold](Intake::hold) event time where it is: lines of others are counted, and nothing is final.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::feed::Partition;
@@ -20,6 +21,8 @@ pub struct Intake {
     is_gate_open: AtomicBool,
     /// Event time that a process without any partition lets pass, in nanoseconds.
     idle_ns: AtomicI64,
+    /// How many hold event time.
+    n_holding: AtomicUsize,
     wakes: OnceLock<Arc<Wakes>>,
 }
 
@@ -31,6 +34,7 @@ impl Default for Intake {
             is_open: AtomicBool::new(true),
             is_gate_open: AtomicBool::new(false),
             idle_ns: AtomicI64::new(i64::MIN),
+            n_holding: AtomicUsize::new(0),
             wakes: OnceLock::new(),
         }
     }
@@ -48,6 +52,21 @@ impl Intake {
     pub fn open_gate(&self) {
         self.is_gate_open.store(true, Ordering::SeqCst);
         self.wake();
+    }
+
+    /// Holds event time at where the job begins, until [`Intake::release`]. To be called before the gate is open.
+    pub fn hold(&self) {
+        self.n_holding.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ends a hold: the partitions that belong to it were added, or will count as of when they come.
+    pub fn release(&self) {
+        self.n_holding.fetch_sub(1, Ordering::SeqCst);
+        self.wake();
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.n_holding.load(Ordering::SeqCst) > 0
     }
 
     /// No partition will be added any more: the job ends when those there are have ended.

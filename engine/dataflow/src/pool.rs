@@ -15,7 +15,7 @@ use crate::board::PartitionView;
 use crate::feed::{Feed, Lines, Partition};
 use crate::intake::Intake;
 use crate::line::Parsed;
-use crate::restart::Mark;
+use crate::restart::{Mark, StashBytes};
 use crate::wakes::Wakes;
 
 /// Batches out or parked for each worker; half as many of one lane. So much can be done while the
@@ -100,6 +100,8 @@ pub(crate) struct Part {
     pub(crate) context: Arc<[u8]>,
     /// Offset after the batch, if nothing else of it follows.
     pub(crate) end: Option<u64>,
+    /// What parsers remember after it, where that is needed.
+    pub(crate) stash: Option<StashBytes>,
 }
 
 /// A batch that was taken.
@@ -230,6 +232,11 @@ impl Pool {
             .map(|lane| lane.watermark_ns.load(Ordering::SeqCst))
             .min();
         Some(Some(least.unwrap_or(intake.idle_ns())))
+    }
+
+    /// Whether event time is held where the job begins.
+    pub(crate) fn is_held(&self) -> bool {
+        self.intake.as_ref().is_some_and(|intake| intake.is_held())
     }
 
     /// A worker's number within its process, given that among all.

@@ -14,6 +14,10 @@
 //! time decides; from `m` on, everything is clamped above W. So a restart reads from `r`, leaves out
 //! what is below `m` with a time at or below W, and needs no list of lines. Checkpoints are made at
 //! multiples of [`GRID_NS`], so only lines that pass one of those are noted.
+//!
+//! Where parsers remember something from line to line (stashes), a restart has to begin with what was remembered there. That
+//! is known at the ends of batches, so it begins at the last such end before `r`, and what was counted is left out as
+//! always.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -32,11 +36,16 @@ pub struct Mark {
     pub context: Arc<[u8]>,
 }
 
+/// What the parsers remember of a partition's lines, as bytes.
+pub type StashBytes = Arc<[u8]>;
+
 /// How a partition begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Start {
     /// Where its source begins.
     pub mark: Mark,
+    /// What its parsers remember there.
+    pub stash: Option<StashBytes>,
     /// What a checkpoint says of it.
     pub resumed: Option<Resumed>,
 }
@@ -63,16 +72,25 @@ pub struct RestartPoint {
     pub counted_below: u64,
     /// See [`Resumed::clock`].
     pub clock: ClockState,
+    /// What its parsers remember where reading begins again; none for content without stashes.
+    pub stash: Option<StashBytes>,
     /// The partition ended, and all of it is counted: only what its source wants remembered is left.
     pub is_ended: bool,
+}
+
+/// Where reading may begin again, and what is known there.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    mark: Mark,
+    clock: ClockState,
+    stash: Option<StashBytes>,
 }
 
 /// A line that is later than all before it, and passes a multiple of the grid.
 #[derive(Debug, Clone)]
 struct Later {
     time_ns: i64,
-    mark: Mark,
-    clock: ClockState,
+    place: Place,
 }
 
 /// The watermark passed a multiple of the grid.
@@ -82,8 +100,7 @@ struct Passed {
     /// Everything from this offset on is later.
     below: u64,
     /// Where reading may begin if no line is later yet.
-    mark: Mark,
-    clock: ClockState,
+    place: Place,
 }
 
 /// The places of one partition that future checkpoints may need.
@@ -104,19 +121,18 @@ impl Log {
             .or(self.passed.back());
         let later = self.later.iter().find(|later| later.time_ns > upto_ns);
         let below = passed.map_or(0, |passed| passed.below);
-        let of_passed = passed.map(|passed| (&passed.mark, passed.clock));
-        let of_later = later
-            .filter(|later| later.mark.offset < below)
-            .map(|later| (&later.mark, later.clock));
-        let (mark, clock) = of_later.or(of_passed).map_or_else(
-            || (Mark::default(), ClockState::default()),
-            |(mark, clock)| (mark.clone(), clock),
-        );
+        let place = later
+            .map(|later| &later.place)
+            .filter(|place| place.mark.offset < below)
+            .or(passed.map(|passed| &passed.place))
+            .cloned()
+            .unwrap_or_default();
         RestartPoint {
             partition,
-            mark,
+            mark: place.mark,
             counted_below: below,
-            clock,
+            clock: place.clock,
+            stash: place.stash,
             is_ended: self.has_ended && later.is_none(),
         }
     }
@@ -140,17 +156,25 @@ impl Log {
 #[derive(Debug, Default)]
 pub(crate) struct Restarts {
     is_kept: bool,
+    /// Whether parsers remember something from line to line.
+    has_stash: bool,
     logs: BTreeMap<u32, Log>,
     released_ns: Option<i64>,
 }
 
 impl Restarts {
-    /// Keeps the logs, for checkpoints.
-    pub(crate) fn kept() -> Self {
+    /// Keeps the logs, for checkpoints; `has_stash` says whether parsers remember something from line to line.
+    pub(crate) fn kept(has_stash: bool) -> Self {
         Self {
             is_kept: true,
+            has_stash,
             ..Self::default()
         }
+    }
+
+    /// Whether what parsers remember has to be known at the ends of batches.
+    pub(crate) fn need_stashes(&self) -> bool {
+        self.is_kept && self.has_stash
     }
 
     /// What a checkpoint as of `upto_ns` holds; partitions that ended are told for the last time.
@@ -192,6 +216,8 @@ pub(crate) struct Course {
     counted: Option<(i64, u64)>,
     /// Where reading goes on after what came home.
     after: Mark,
+    /// The last place where what parsers remember was known; where they remember something.
+    anchor: Option<Place>,
 }
 
 impl Course {
@@ -220,8 +246,11 @@ impl Course {
             let passed = Passed {
                 watermark_ns: floor_ns,
                 below,
-                mark: start.mark.clone(),
-                clock: clock.state(),
+                place: Place {
+                    mark: start.mark.clone(),
+                    clock: clock.state(),
+                    stash: start.stash.clone(),
+                },
             };
             let log = Log {
                 max_ns: upto_ns.unwrap_or(i64::MIN),
@@ -231,8 +260,14 @@ impl Course {
             };
             restarts.logs.insert(partition, log);
         }
+        let anchor = restarts.need_stashes().then(|| Place {
+            mark: start.mark.clone(),
+            clock: clock.state(),
+            stash: start.stash.clone(),
+        });
         Self {
             partition,
+            anchor,
             clock,
             floor_ns,
             counted: start
@@ -267,9 +302,15 @@ impl Course {
                     .effective_ns(*time_ns)
                     .max(self.floor_ns.saturating_add(1));
                 if let Some(log) = &mut log {
-                    let mark = || Mark {
-                        offset: *offset,
-                        context: Arc::clone(context),
+                    let place = || {
+                        self.anchor.clone().unwrap_or_else(|| Place {
+                            mark: Mark {
+                                offset: *offset,
+                                context: Arc::clone(context),
+                            },
+                            clock: before,
+                            stash: None,
+                        })
                     };
                     if let Some(time_ns) = *time_ns
                         && time_ns > log.max_ns
@@ -277,8 +318,7 @@ impl Course {
                         if grid(time_ns) > grid(log.max_ns) {
                             log.later.push_back(Later {
                                 time_ns,
-                                mark: mark(),
-                                clock: before,
+                                place: place(),
                             });
                         }
                         log.max_ns = time_ns;
@@ -288,8 +328,7 @@ impl Course {
                         log.passed.push_back(Passed {
                             watermark_ns: now_ns,
                             below: offset.saturating_add(1),
-                            mark: mark(),
-                            clock: before,
+                            place: place(),
                         });
                     }
                 }
@@ -311,15 +350,25 @@ impl Course {
         time_ns.is_none_or(|time_ns| time_ns <= upto_ns)
     }
 
-    /// A batch came home whole.
-    pub(crate) fn came_home(&mut self, after: Mark) {
+    /// A batch came home whole; `stash` is what parsers remember after it, where that is needed.
+    pub(crate) fn came_home(&mut self, after: Mark, stash: Option<StashBytes>) {
         self.after = after;
+        if let (Some(anchor), Some(stash)) = (&mut self.anchor, stash) {
+            *anchor = Place {
+                mark: self.after.clone(),
+                clock: self.clock.state(),
+                stash: Some(stash),
+            };
+        }
     }
 
     /// The watermark passes this time without a line; reading goes on at `next`, or where it stands.
     pub(crate) fn raise(&mut self, upto_ns: i64, next: Option<Mark>, restarts: &mut Restarts) {
         let before_ns = self.watermark_ns();
         if let Some(next) = next {
+            if let Some(anchor) = self.anchor.as_mut().filter(|at| at.mark == self.after) {
+                anchor.mark = next.clone();
+            }
             self.after = next;
         }
         // Until what is counted was read again, the watermark says nothing of what will come.
@@ -340,8 +389,11 @@ impl Course {
             log.passed.push_back(Passed {
                 watermark_ns: now_ns,
                 below: self.after.offset,
-                mark: self.after.clone(),
-                clock: self.clock.state(),
+                place: self.anchor.clone().unwrap_or_else(|| Place {
+                    mark: self.after.clone(),
+                    clock: self.clock.state(),
+                    stash: None,
+                }),
             });
         }
     }

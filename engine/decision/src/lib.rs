@@ -34,8 +34,8 @@ pub use build::{AlertBuilder, AlertContext, AlertSpec, BuildError, Spill, fill_o
 pub use encode::{IpInts, ip_range_ints, is_address_scope};
 pub use identity::mapkey;
 pub use log::{
-    Applied, Change, Cursor, CursorLost, DecisionLog, Entry, LogCounters, LogDecodeError,
-    LogLimits, Page, Reason, Seq,
+    Applied, Change, Cursor, CursorLost, DecisionLog, Entry, GenerationUsed, LogCounters,
+    LogDecodeError, LogLimits, Page, Reason, Seq,
 };
 pub use order::go_sort;
 pub use profile::{Notice, OnError, OnFailure, OnSuccess, Profile, ProfileError, Profiles, Remedy};

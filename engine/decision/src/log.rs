@@ -165,6 +165,11 @@ pub struct CursorLost {
     pub cursor: Cursor,
 }
 
+/// A generation that a log had in an earlier life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("generation {0} of the decision log was used before")]
+pub struct GenerationUsed(pub u64);
+
 #[derive(Debug, Clone)]
 struct Active {
     decision: Arc<Decision>,
@@ -392,6 +397,26 @@ impl DecisionLog {
     #[must_use]
     pub fn counters(&self) -> LogCounters {
         self.counters
+    }
+
+    /// Begins another life of the log: cursors beyond the present head, which only a life that was
+    /// undone can have given, are lost from here on.
+    ///
+    /// # Errors
+    /// [`GenerationUsed`] when an earlier life that is remembered had this number.
+    pub fn begin_generation(&mut self, generation: u64) -> Result<(), GenerationUsed> {
+        if self
+            .generations
+            .iter()
+            .any(|(known, _)| *known == generation)
+        {
+            return Err(GenerationUsed(generation));
+        }
+        self.generations.push((generation, self.head));
+        if self.generations.len() > GENERATIONS_MAX {
+            self.generations.remove(0);
+        }
+        Ok(())
     }
 
     fn generation(&self) -> u64 {

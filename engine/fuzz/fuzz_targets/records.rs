@@ -435,12 +435,12 @@ const LIMITS: LogLimits = LogLimits {
 };
 
 fn log(bytes: &[u8]) {
-    let Ok(mut log) = DecisionLog::decode(bytes, LIMITS, u64::MAX) else {
+    let Ok(mut log) = DecisionLog::decode(bytes, LIMITS) else {
         return;
     };
     let mut first = Vec::new();
     log.encode(&mut first);
-    match DecisionLog::decode(&first, LIMITS, u64::MAX) {
+    match DecisionLog::decode(&first, LIMITS) {
         Ok(again) => {
             let mut second = Vec::new();
             again.encode(&mut second);
@@ -476,7 +476,7 @@ fn made_log(mut input: Input<'_>) {
     }
     let mut bytes = Vec::new();
     log.encode(&mut bytes);
-    match DecisionLog::decode(&bytes, LIMITS, 2) {
+    match DecisionLog::decode(&bytes, LIMITS) {
         Ok(again) => assert!(
             again.active().eq(log.active()),
             "other decisions are active"

@@ -17,19 +17,14 @@ pub struct ClusterArgs {
     pub peers: Option<String>,
     /// Which of them this is, from 0 on. Default: the number at the end of the host's name, or its
     /// place among the addresses of the name.
-    #[arg(long, value_name = "I", requires = "peers", help_heading = "Cluster")]
+    #[arg(long, value_name = "I", help_heading = "Cluster")]
     pub process: Option<usize>,
     /// File with the secret that processes prove to each other, of at least 16 bytes. Default: the
     /// environment variable OVERSPILL_SECRET.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "peers",
-        help_heading = "Cluster"
-    )]
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     pub secret_file: Option<PathBuf>,
     /// Certificate of this process: connections are encrypted, and peers show theirs.
-    #[arg(long, value_name = "FILE", requires_all = ["peers", "peer_key", "peer_ca"], help_heading = "Cluster")]
+    #[arg(long, value_name = "FILE", requires_all = ["peer_key", "peer_ca"], help_heading = "Cluster")]
     pub peer_cert: Option<PathBuf>,
     /// Its key.
     #[arg(

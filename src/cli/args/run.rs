@@ -1,4 +1,5 @@
-//! Flags of a job that follows logs.
+//! Flags of a job that follows logs. What is not given is in section `overspill` of the configuration, or has a default
+//! (`src/cli/defaults.rs`).
 
 use std::path::PathBuf;
 
@@ -15,32 +16,17 @@ pub struct RunArgs {
     /// Directory of such files: *.yaml and *.yml.
     #[arg(long, value_name = "DIR", help_heading = "Input")]
     pub acquis_dir: Option<PathBuf>,
-    /// How far out of order the lines of one partition may be.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "2s",
-        help_heading = "Input"
-    )]
-    pub lateness: String,
+    /// How far out of order the lines of one partition may be. Default: 2s.
+    #[arg(long, value_name = "DURATION", help_heading = "Input")]
+    pub lateness: Option<String>,
     /// How far event time stays behind the clock where there are no lines: what arrives later than
-    /// this after it happened counts as of now.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "5s",
-        help_heading = "Input"
-    )]
-    pub idle: String,
+    /// this after it happened counts as of now. Default: 5s.
+    #[arg(long, value_name = "DURATION", help_heading = "Input")]
+    pub idle: Option<String>,
     /// How long a partition that is silent, and not at its end, may hold up the others: a partition
-    /// whose broker is away. What it gives later counts as of after that.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "10m",
-        help_heading = "Input"
-    )]
-    pub skew: String,
+    /// whose broker is away. What it gives later counts as of after that. Default: 10m.
+    #[arg(long, value_name = "DURATION", help_heading = "Input")]
+    pub skew: Option<String>,
     /// What runs.
     #[command(flatten)]
     pub content: ContentArgs,
@@ -57,14 +43,9 @@ pub struct RunArgs {
     /// s3://, gs://, az://.
     #[arg(long, value_name = "ADDRESS", help_heading = "State")]
     pub checkpoints: Option<String>,
-    /// Time between checkpoints.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "10s",
-        help_heading = "State"
-    )]
-    pub checkpoint_every: String,
+    /// Time between checkpoints. Default: 10s.
+    #[arg(long, value_name = "DURATION", help_heading = "State")]
+    pub checkpoint_every: Option<String>,
     /// Keep nothing: a restart begins anew.
     #[arg(long, conflicts_with = "checkpoints", help_heading = "State")]
     pub no_checkpoints: bool,
@@ -82,20 +63,10 @@ pub struct RunArgs {
     /// The other processes, if there are any.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Workers of each process.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        help_heading = "Resources"
-    )]
-    pub workers: usize,
-    /// Most live buckets; beyond, the least useful ones are dropped and counted.
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = crate::wire::BUCKETS_MAX,
-        help_heading = "Resources"
-    )]
-    pub buckets_max: usize,
+    /// Workers of each process. Default: 1.
+    #[arg(long, value_name = "N", help_heading = "Resources")]
+    pub workers: Option<usize>,
+    /// Most live buckets; beyond, the least useful ones are dropped and counted. Default: 4,194,304.
+    #[arg(long, value_name = "N", help_heading = "Resources")]
+    pub buckets_max: Option<usize>,
 }

@@ -8,7 +8,12 @@ use super::*;
 
 fn open(path: &Path, cursors: Option<&Cursors>) -> Journal {
     let sink = FileSink::open("file", path).unwrap();
-    Journal::open(vec![Box::new(sink)], cursors).unwrap()
+    Journal::open(vec![writes(Form::Alert, sink)], cursors).unwrap()
+}
+
+fn writes(form: Form, sink: impl RecordSink + 'static) -> Writes {
+    let sink = Box::new(sink);
+    Writes { form, sink }
 }
 
 /// The cursor of the only place.
@@ -145,7 +150,7 @@ fn each_place_is_settled_by_itself() {
     let both = |cursors: Option<&Cursors>, paths: &[&Path]| {
         let sink = |path: &&Path| {
             let name = path.file_name().unwrap().to_string_lossy();
-            Box::new(FileSink::open(&name, path).unwrap()) as Box<dyn RecordSink>
+            writes(Form::Alert, FileSink::open(&name, path).unwrap())
         };
         Journal::open(paths.iter().map(sink).collect(), cursors).unwrap()
     };
@@ -165,4 +170,52 @@ fn each_place_is_settled_by_itself() {
     assert_eq!(standing(&one), names(["a", "b"]));
     assert_eq!(standing(&two), names(["a", "b"]));
     assert_eq!(standing(&three), names(["b", "old"]));
+}
+
+fn banned(uuid: &str, until_ns: i64) -> Alert {
+    Alert {
+        decisions: vec![overspill_event::Decision {
+            kind: "ban".to_owned(),
+            value: uuid.to_owned(),
+            until_ns,
+            ..overspill_event::Decision::default()
+        }],
+        ..alert(uuid)
+    }
+}
+
+#[test]
+fn the_decision_log_has_each_decision_once_and_ends_those_of_alerts_that_do_not_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("decisions");
+    let open = |cursors: Option<&Cursors>| {
+        let sink = decisions::DecisionSink::open(&path, Arc::default(), |_| ()).unwrap();
+        Journal::open(vec![writes(Form::Decisions, sink)], cursors).unwrap()
+    };
+    let active = || -> Vec<String> {
+        let reader = decisions::DecisionReader::open(&path).unwrap();
+        let active = reader.log().active();
+        active.map(|decision| decision.value.clone()).collect()
+    };
+    let mut journal = open(None);
+    journal.take(&banned("a", 100), 5, 1);
+    journal.take(&alert("decides nothing"), 5, 1);
+    let cursors = journal.cursors(9).unwrap();
+    journal.take(&banned("again", 200), 12, 1);
+    journal.take(&banned("not again", 200), 13, 1);
+    journal.flush().unwrap();
+    drop(journal);
+    assert_eq!(active(), ["a", "again", "not again"]);
+
+    let mut journal = open(Some(&cursors));
+    journal.take(&banned("again", 200), 12, 1);
+    journal.take(&banned("new", 300), 14, 1);
+    journal.settle(20);
+    journal.flush().unwrap();
+    assert_eq!(active(), ["a", "again", "new"]);
+    journal.advance(150).unwrap();
+    assert_eq!(active(), ["again", "new"]);
+    let reader = decisions::DecisionReader::open(&path).unwrap();
+    // Three begin, one is taken back, one more begins, one ends.
+    assert_eq!(reader.log().head().seq.0, 6);
 }

@@ -4,7 +4,7 @@ use super::{Dir, request, run};
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 16] = [
         &["replay"],
         &["run"],
         &["explain"],
@@ -16,6 +16,8 @@ fn every_command_has_help_with_an_example() {
         &["checkpoint", "list"],
         &["checkpoint", "inspect"],
         &["checkpoint", "verify"],
+        &["decisions"],
+        &["decisions", "log"],
         &["version"],
         &["completion"],
         &["man"],
@@ -38,6 +40,19 @@ fn without_a_command_there_is_help() {
     run(&["help"]).is(0, "Commands:", "");
     run(&["config"]).is(0, "Commands:", "");
     run(&["nonsense"]).is(2, "", "nonsense");
+}
+
+#[test]
+fn a_decision_log_that_is_not_there_is_said() {
+    let dir = Dir::new();
+    let state = dir.path("");
+    run(&["decisions", "log", "--state", &state]).is(1, "", "there is no decision log in");
+    dir.file("decisions/lines-0000000000000000", "{\"generation\":1}\n");
+    run(&["decisions", "log", "--state", &state]).is(0, "nothing is decided", "");
+    run(&["decisions", "log", "--state", &state]).is(0, "next: --since 1:0", "");
+    for (since, error) in [("1", "GENERATION:NUMBER"), ("7:1", "does not reach back")] {
+        run(&["decisions", "log", "--state", &state, "--since", since]).is(1, "", error);
+    }
 }
 
 #[test]

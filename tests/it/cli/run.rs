@@ -219,7 +219,10 @@ fn kills_and_restarts_leave_the_alerts_of_a_replay() {
         signal(&job, "KILL");
         assert_eq!(job.end().0, None);
     }
+    let n_before = n_entries(&dir);
     let mut job = start(&dir, "2");
+    // It writes there once it is ready for signals.
+    wait_for("its generation", || n_entries(&dir) > n_before);
     let replay = [
         "replay",
         &one,
@@ -243,15 +246,43 @@ fn kills_and_restarts_leave_the_alerts_of_a_replay() {
         "{err}"
     );
     assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
+    assert_eq!(decided(&dir), expected.values().sum::<i64>());
     // What is done is not done again.
     let n_before = n_entries(&dir);
     let mut job = start(&dir, "1");
-    // It writes there once it is ready for signals.
     wait_for("its generation", || n_entries(&dir) > n_before);
     signal(&job, "INT");
     let (code, err) = job.end();
     assert_eq!(code, Some(0), "{err}");
     assert_eq!(standing(&dir.path("alerts.jsonl")), expected);
+    assert_eq!(decided(&dir), expected.values().sum::<i64>());
+}
+
+/// How many decisions are active by the decision log, whose entries have to lead there, without gaps.
+fn decided(dir: &Dir) -> i64 {
+    let state = dir.path("state");
+    let log = |since: &[&str]| {
+        let args = ["decisions", "log", "--state", &state, "-o", "json"];
+        run(&[&args[..], since].concat())
+            .is(0, "\"next\":", "")
+            .out
+            .clone()
+    };
+    let n_active = log(&[]).matches("{\"active\":").count();
+    let entries = log(&["--since", "0:0"]);
+    let mut sum = 0;
+    for (at, line) in entries
+        .lines()
+        .filter(|line| line.contains("\"change\""))
+        .enumerate()
+    {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let place = entry["at"].as_str().unwrap();
+        assert_eq!(place.split_once(':').unwrap().1, (at + 1).to_string());
+        sum += if entry["change"] == "new" { 1 } else { -1 };
+    }
+    assert_eq!(sum, i64::try_from(n_active).unwrap());
+    sum
 }
 
 #[test]
@@ -266,6 +297,38 @@ fn inputs_that_end_end_the_job_with_the_alerts_of_a_replay() {
     let ran = run(&["run", "--acquis", &acquis, "--state", &state, "-o", "json"]);
     ran.is(0, "\"scenario\":\"overspill/http-probing\"", "");
     run(&["run", "--acquis", &acquis, "--no-checkpoints"]).is(0, "203.0.113.9", "30 lines");
+}
+
+#[test]
+fn a_configuration_says_what_flags_would_and_flags_come_first() {
+    let dir = Dir::new();
+    let log = dir.file("access.log", super::probing());
+    dir.file(
+        "acquis.yaml",
+        format!("filename: {log}\nmode: cat\nlabels: {{ type: nginx }}\n"),
+    );
+    let config = dir.file(
+        "config.yaml",
+        "crowdsec_service: { acquisition_path: acquis.yaml }\noverspill: { state: here, alerts: \
+         [alerts.jsonl], checkpoint: { every: 1s }, limits: { buckets: 100 } }\n",
+    );
+    dir.file(
+        "parsers/s01-parse/any.yaml",
+        "name: me/any\nstatics:\n- meta: any\n  value: thing\n",
+    );
+    run(&["run", "--config", &config]).is(0, "", "1 process");
+    assert!(std::fs::exists(dir.path("here/checkpoints")).unwrap());
+    assert!(std::fs::exists(dir.path("alerts.jsonl")).unwrap());
+    let (state, alerts) = (dir.path("there"), dir.path("others.jsonl"));
+    run(&[
+        "run", "--config", &config, "--state", &state, "--alerts", &alerts,
+    ])
+    .is(0, "", "");
+    assert!(std::fs::exists(dir.path("there/decisions")).unwrap());
+    assert!(std::fs::exists(&alerts).unwrap());
+    let wrong = dir.file("wrong.yaml", "overspill: { latness: 1s }\n");
+    run(&["run", "--config", &wrong]).is(1, "", "did you mean `lateness`?");
+    run(&["run", "--process", "1"]).is(1, "", "--process is of use with --peers only");
 }
 
 #[test]

@@ -41,17 +41,31 @@ fn offset_of(line: usize) -> u64 {
     line as u64 * 10
 }
 
-/// Runs a partition; answers the effective times of its lines. `at` is called after each happening.
+/// What parsers would remember before the line with this offset: here, which it is.
+fn stash(offset: u64) -> StashBytes {
+    Arc::from(offset.to_le_bytes())
+}
+
+/// Runs a partition; answers the effective times of its lines. `at` is called after each happening. A batch has so many
+/// lines, or ends before.
 fn run(
     course: &mut Course,
     restarts: &mut Restarts,
     happenings: &[Happening],
     from: u64,
+    batch: usize,
     mut at: impl FnMut(&Course, &mut Restarts),
 ) -> Vec<(u64, Option<i64>)> {
     let mut effs = Vec::new();
     let mut n_lines = 0;
+    let mut n_out = 0;
     for happening in happenings {
+        let is_line = matches!(happening, Happening::Line(_));
+        if n_out > 0 && (!is_line || n_out == batch) {
+            let offset = offset_of(n_lines);
+            course.came_home(mark(offset), Some(stash(offset)));
+            n_out = 0;
+        }
         match happening {
             Happening::Line(time) => {
                 let offset = offset_of(n_lines);
@@ -62,7 +76,7 @@ fn run(
                 let time_ns = time.map(|time| time * STEP);
                 let eff = course.times(&[time_ns], &[offset], &context(), restarts)[0];
                 effs.push((offset, eff));
-                course.came_home(mark(offset_of(n_lines)));
+                n_out += 1;
             }
             Happening::Idle(_) | Happening::Exclude(_) if offset_of(n_lines) < from => continue,
             Happening::Idle(time) => {
@@ -86,16 +100,18 @@ proptest! {
         lateness in 0..8_i64,
         wait in 0..30_usize,
         is_idle_again: bool,
+        batch in 1..6_usize,
+        has_stash: bool,
         promised in prop_oneof![Just(None), (0..20_i64).prop_map(Some)],
     ) {
-        let mut restarts = Restarts::kept();
+        let mut restarts = Restarts::kept(has_stash);
         let promised_ns = promised.map(|time| time * STEP);
-        let start = Start { mark: mark(0), resumed: None };
+        let start = Start { mark: mark(0), stash: Some(stash(0)), resumed: None };
         let mut course = Course::new(7, &start, lateness * STEP, promised_ns, &mut restarts);
         let mut taken: Option<(i64, RestartPoint)> = None;
         let mut n_passed = 0;
         let mut before_ns = course.watermark_ns();
-        let effs = run(&mut course, &mut restarts, &happenings, 0, |course, restarts| {
+        let effs = run(&mut course, &mut restarts, &happenings, 0, batch, |course, restarts| {
             // The last multiple of the grid that the watermark has passed.
             let upto_ns = grid(course.watermark_ns().saturating_add(1)).saturating_mul(GRID_NS).saturating_sub(1);
             if course.watermark_ns() > i64::MIN / 2 && upto_ns > before_ns && taken.is_none() {
@@ -115,15 +131,18 @@ proptest! {
             .filter(|(_, eff)| *eff > upto_ns)
             .collect();
         let resumed = Resumed { upto_ns, counted_below: point.counted_below, clock: point.clock };
-        let start = Start { mark: point.mark.clone(), resumed: Some(resumed) };
-        let mut restarts = Restarts::kept();
+        if has_stash {
+            prop_assert_eq!(&point.stash, &Some(stash(point.mark.offset)), "what is remembered is of that place");
+        }
+        let start = Start { mark: point.mark.clone(), stash: point.stash.clone(), resumed: Some(resumed) };
+        let mut restarts = Restarts::kept(has_stash);
         let mut course = Course::new(7, &start, lateness * STEP, Some(upto_ns), &mut restarts);
         let lines_only: Vec<Happening> = happenings
             .iter()
             .copied()
             .filter(|happening| is_idle_again || matches!(happening, Happening::Line(_)))
             .collect();
-        let again = run(&mut course, &mut restarts, &lines_only, point.mark.offset, |_, _| ());
+        let again = run(&mut course, &mut restarts, &lines_only, point.mark.offset, batch, |_, _| ());
         let given: Vec<(u64, i64)> = again
             .iter()
             .filter_map(|(offset, eff)| Some((*offset, (*eff)?)))
@@ -140,7 +159,7 @@ proptest! {
 
 #[test]
 fn what_ended_is_told_once_and_what_is_passed_is_forgotten() {
-    let mut restarts = Restarts::kept();
+    let mut restarts = Restarts::kept(false);
     let start = Start::default();
     let mut course = Course::new(1, &start, 0, None, &mut restarts);
     let times: Vec<Option<i64>> = (0..100).map(|n| Some(n * GRID_NS + 1)).collect();

@@ -87,7 +87,7 @@ impl Given {
                     (format!("{record:?}"), diff)
                 }
                 Output::Alert { alert, diff, .. } => (format!("{alert:?}"), *diff),
-                Output::Allowlisted(_) | Output::Entry(_) | Output::Final(_) => continue,
+                Output::Allowlisted(_) | Output::Final(_) => continue,
             };
             *sums.entry(text).or_default() += diff;
         }

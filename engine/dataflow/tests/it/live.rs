@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 use overspill_dataflow::checkpoint::{Checkpoints, Piece, Restored, STAGES};
-use overspill_dataflow::feed::{Feed, Feeder, Lines, partition};
+use overspill_dataflow::feed::{Feed, Feeder, Lines, Partition, partition};
 use overspill_dataflow::intake::Intake;
 use overspill_dataflow::restart::{Mark, RestartPoint, Resumed, Start};
 use overspill_dataflow::{Job, Layout, Live, Output, Plan, Progress};
@@ -139,6 +139,8 @@ struct Way<'a> {
     script: &'a [Arrival],
     /// Whether it is killed at the end of its script, or goes on to the end of its lines.
     is_killed: bool,
+    /// How many of the last partitions come when half of the script is done. Event time is held until then.
+    n_late: usize,
 }
 
 /// The readers' side of a job.
@@ -148,6 +150,8 @@ struct Readers<'a> {
     sent: Vec<usize>,
     n_sent: u64,
     progress: Arc<Progress>,
+    /// Partitions that have not come yet.
+    late: Vec<Partition>,
 }
 
 fn context(at: usize) -> Arc<[u8]> {
@@ -156,13 +160,14 @@ fn context(at: usize) -> Arc<[u8]> {
 
 impl<'a> Readers<'a> {
     /// Begins where the checkpoint says.
-    fn begin(partitions: &'a [Vec<String>], from: &Stored, intake: &Intake) -> Self {
+    fn begin(partitions: &'a [Vec<String>], n_late: usize, from: &Stored, intake: &Intake) -> Self {
         let mut readers = Self {
             partitions,
             feeders: Vec::new(),
             sent: Vec::new(),
             n_sent: 0,
             progress: Arc::default(),
+            late: Vec::new(),
         };
         for (id, lines) in (0..).zip(partitions) {
             if from.ended.contains(&id) {
@@ -176,6 +181,7 @@ impl<'a> Readers<'a> {
                 assert_eq!(point.mark.context, context(at));
                 partition.start = Start {
                     mark: point.mark.clone(),
+                    stash: point.stash.clone(),
                     resumed: Some(Resumed {
                         upto_ns,
                         counted_below: point.counted_below,
@@ -188,11 +194,28 @@ impl<'a> Readers<'a> {
             readers
                 .sent
                 .push(usize::try_from(partition.start.mark.offset).unwrap());
-            intake.add(partition);
+            if at + n_late < partitions.len() {
+                intake.add(partition);
+            } else {
+                readers.late.push(partition);
+            }
             readers.feeders.push(Some(feeder));
+        }
+        if !readers.late.is_empty() {
+            intake.hold();
         }
         intake.open_gate();
         readers
+    }
+
+    /// The rest comes.
+    fn come(&mut self, intake: &Intake) {
+        if !self.late.is_empty() {
+            self.late
+                .drain(..)
+                .for_each(|partition| intake.add(partition));
+            intake.release();
+        }
     }
 
     /// Sends some lines and waits until they are parsed.
@@ -200,6 +223,10 @@ impl<'a> Readers<'a> {
         let Some(feeder) = &self.feeders[at] else {
             return;
         };
+        let id = u32::try_from(at).unwrap();
+        if self.late.iter().any(|partition| partition.id == id) {
+            return;
+        }
         let lines = &self.partitions[at];
         let (begin, end) = (self.sent[at], lines.len().min(self.sent[at] + n_lines));
         if begin < end {
@@ -243,7 +270,7 @@ fn live(
     let wanted = Arc::new(AtomicU64::new(1));
     let intake = Arc::new(Intake::default());
     let halt = Arc::new(AtomicBool::new(false));
-    let mut readers = Readers::begin(partitions, &from, &intake);
+    let mut readers = Readers::begin(partitions, way.n_late, &from, &intake);
     let restored = from
         .upto_ns
         .map(|upto_ns| Restored::new(upto_ns, from.groups.clone()));
@@ -268,7 +295,10 @@ fn live(
         .name("job".into())
         .spawn(move || job.run())
         .unwrap();
-    for arrival in way.script {
+    for (at, arrival) in way.script.iter().enumerate() {
+        if at == way.script.len() / 2 {
+            readers.come(&intake);
+        }
         readers.send(arrival.partition % partitions.len(), arrival.n_lines);
         if arrival.is_settled {
             store.wait(Duration::from_millis(2));
@@ -280,6 +310,7 @@ fn live(
         job.join().unwrap().unwrap();
         return (store.given, store.newest);
     }
+    readers.come(&intake);
     for at in 0..partitions.len() {
         readers.send(at, usize::MAX / 2);
         store.look();
@@ -345,6 +376,7 @@ proptest! {
         lateness_s in prop::sample::select(&[0i64, 3][..]),
         is_speculative: bool,
         is_graceful: bool,
+        n_late in 0..3_usize,
     ) {
         let plan = plan(SCENARIOS);
         let how = How {
@@ -356,9 +388,9 @@ proptest! {
         let replayed = run(&plan, &partitions, &[], replay);
         let mut ways: Vec<Way<'_>> = scripts
             .iter()
-            .map(|(script, workers)| Way { workers: *workers, script, is_killed: true })
+            .map(|(script, workers)| Way { workers: *workers, script, is_killed: true, n_late })
             .collect();
-        ways.push(Way { workers: last, script: &[], is_killed: false });
+        ways.push(Way { workers: last, script: &[], is_killed: false, n_late });
         let (given, _) = lives(&plan, &partitions, how, &ways);
         prop_assert_eq!(given.settled(), replayed.settled());
     }
@@ -395,6 +427,7 @@ fn a_long_job_is_taken_up_again_and_again() {
             workers,
             script: &script,
             is_killed: at < 6,
+            n_late: at % 2,
         })
         .collect();
     let how = How::speculative(1);

@@ -93,17 +93,12 @@ impl DecisionLog {
         }
     }
 
-    /// Reads a log back and begins a generation of it: a number that no earlier life of this log
-    /// had, or the one it was saved in when nothing was written since.
+    /// Reads a log back, in the generation it was saved in. Whoever goes on writing where something
+    /// may have been written since says so first ([`Self::begin_generation`]).
     ///
     /// # Errors
-    /// [`LogDecodeError`] when the bytes are cut short or are something else, and when the
-    /// generation was used before.
-    pub fn decode(
-        bytes: &[u8],
-        limits: LogLimits,
-        generation: u64,
-    ) -> Result<Self, LogDecodeError> {
+    /// [`LogDecodeError`] when the bytes are cut short or are something else.
+    pub fn decode(bytes: &[u8], limits: LogLimits) -> Result<Self, LogDecodeError> {
         let mut reader = Reader::new(bytes);
         if reader.take(MAGIC.len())? != MAGIC {
             return Err(reader.error("not a decision log"));
@@ -111,7 +106,7 @@ impl DecisionLog {
         if reader.byte()? != VERSION {
             return Err(reader.error("unknown version"));
         }
-        let mut log = Self::new(limits, generation);
+        let mut log = Self::new(limits, 0);
         log.generations = read_generations(&mut reader)?;
         log.head = reader.counter()?;
         log.next_id = reader.counter()?;
@@ -140,27 +135,7 @@ impl DecisionLog {
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        log.begin_generation(generation)
-            .map_err(|what| reader.error(what))?;
         Ok(log)
-    }
-
-    fn begin_generation(&mut self, generation: u64) -> Result<(), &'static str> {
-        if self.generation() == generation {
-            return Ok(());
-        }
-        if self
-            .generations
-            .iter()
-            .any(|(known, _)| *known == generation)
-        {
-            return Err("generation was used before");
-        }
-        self.generations.push((generation, self.head));
-        if self.generations.len() > GENERATIONS_MAX {
-            self.generations.remove(0);
-        }
-        Ok(())
     }
 }
 

@@ -169,10 +169,13 @@ struct World {
 impl World {
     fn restore(&mut self, bytes: &[u8]) {
         self.generation += 1;
-        self.log = DecisionLog::decode(bytes, LIMITS, self.generation).unwrap();
+        self.log = DecisionLog::decode(bytes, LIMITS).unwrap();
+        self.log.begin_generation(self.generation).unwrap();
+        assert!(self.log.begin_generation(self.generation).is_err());
         let mut again = Vec::new();
-        let same = DecisionLog::decode(bytes, LIMITS, self.log.head().generation);
-        same.unwrap().encode(&mut again);
+        let mut same = DecisionLog::decode(bytes, LIMITS).unwrap();
+        same.begin_generation(self.generation).unwrap();
+        same.encode(&mut again);
         let mut now = Vec::new();
         self.log.encode(&mut now);
         assert_eq!(again, now, "the same state gives the same bytes");
@@ -392,11 +395,11 @@ proptest! {
         changed[place] = byte;
         changed.extend(&tail);
         // Either an error or some log that works; never a panic.
-        if let Ok(mut other) = DecisionLog::decode(&changed, LIMITS, 9) {
+        if let Ok(mut other) = DecisionLog::decode(&changed, LIMITS) {
             other.advance(i64::MAX);
             other.apply("x", &decisions_of(0, &[(1, true, 9)]));
         }
         let cut = cut.index(bytes.len());
-        prop_assert!(DecisionLog::decode(&bytes[..cut], LIMITS, 9).is_err());
+        prop_assert!(DecisionLog::decode(&bytes[..cut], LIMITS).is_err());
     }
 }
