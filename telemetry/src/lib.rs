@@ -1,4 +1,4 @@
-//! Metrics over HTTP: what they are called, how they are written, and who may ask for them.
+//! Metrics over HTTP: what they are called, how they are written, and who may ask for them; and spans for a collector.
 //!
 //! A [`Metric`] names a family and says what it means. Whoever is asked puts the values of the moment on a
 //! [`Page`], which a [`Book`] keeps within limits and writes in Prometheus' text format. A [`Server`] answers
@@ -28,8 +28,10 @@ mod metric;
 mod page;
 pub mod request;
 mod server;
+mod spans;
 
 pub use histogram::{Histogram, Observed};
 pub use metric::{Kind, Metric};
 pub use page::{Book, CONTENT_TYPE, FOLDED, Limits, OTHER, Page};
 pub use server::{Answer, Counts, ServeError, Server, ServerLimits, Site};
+pub use spans::{EndpointError, Span, SpanCounts, SpanExporter, SpanValue};
