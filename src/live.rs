@@ -25,6 +25,7 @@ pub mod places;
 pub mod reload;
 mod running;
 pub mod sources;
+mod topic;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -46,6 +46,8 @@ use crate::policy::Belongs;
 use crate::source::{Clock, LiveSource, Resume, SourceError, divides_to};
 use crate::syslog::{DatagramSource, StreamConfig, StreamSource, SyslogConfig, TlsError};
 use crate::tail::{Exclude, TailConfig, TailSource};
+#[cfg(feature = "kafka")]
+pub use kafka::topic_access;
 use table::Table;
 pub use value::{Kind, Place, Value};
 

@@ -48,7 +48,7 @@ use crate::source::{
     SourceError, Turn,
 };
 use client::{Consumer, Heard};
-pub use config::{Fetch, KafkaConfig, RecordLabels, Sasl, Secret, Start, Tls};
+pub use config::{Access, Fetch, KafkaConfig, RecordLabels, Sasl, Secret, Start, Tls};
 use record::Shape;
 pub use sink::{TopicSink, TopicSinkConfig};
 use stream::{Opened, Stream, Took, Wish};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "kafka")]
+use anyhow::anyhow;
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, Sender};
 use overspill_connectors::acquis::{
@@ -117,6 +119,35 @@ fn load_file(path: &PathBuf, state_dir: &Path, all: &mut Acquisitions) -> Result
         }
     }
     Ok(())
+}
+
+/// The documents of a file, whose references to the environment are resolved.
+///
+/// # Errors
+/// When it cannot be read, or is no YAML.
+#[cfg(feature = "kafka")]
+pub(super) fn documents(path: &Path) -> Result<Vec<Value>> {
+    let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let text = expand(&String::from_utf8_lossy(&text), &|name| {
+        std::env::var(name).ok()
+    });
+    let refused = |error: &yaml::YamlError| {
+        let (at, file) = (error.at, path.display());
+        anyhow!("{file}:{}:{}: {}", at.line, at.column, error.message)
+    };
+    match yaml::parse(&text) {
+        Ok(documents) => {
+            let mut problems = documents.iter().flat_map(|document| &document.problems);
+            match problems.next() {
+                Some(problem) => Err(refused(problem)),
+                None => Ok(documents
+                    .iter()
+                    .map(|document| value(&document.root))
+                    .collect()),
+            }
+        }
+        Err(error) => Err(refused(&error)),
+    }
 }
 
 /// A tree of the reader of YAML as that of acquisitions.
