@@ -27,7 +27,9 @@ mod value;
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use overspill_event::Origin;
 use siphasher::sip::SipHasher13;
@@ -40,6 +42,7 @@ use crate::file::FileSource;
 use crate::kafka::{KafkaConfig, KafkaSource};
 #[cfg(feature = "aws")]
 use crate::kinesis::{KinesisConfig, KinesisSource};
+use crate::limit::{Limited, Limits};
 use crate::once::{OnceInput, OnceSource};
 use crate::pipe::PipeSource;
 use crate::policy::Belongs;
@@ -50,6 +53,9 @@ use crate::tail::{Exclude, TailConfig, TailSource};
 pub use kafka::topic_access;
 use table::Table;
 pub use value::{Kind, Place, Value};
+
+/// Largest rate that can be asked for.
+const RATE_MOST: u64 = 1 << 40;
 
 /// Sources of CrowdSec that this build does not have.
 const NOT_BUILT: [&str; 9] = [
@@ -128,6 +134,8 @@ pub struct Acquisition {
     /// `transform`: an expression over each line, and where it stands. To be compiled and applied by whoever has
     /// the language.
     pub transform: Option<(String, Place)>,
+    /// How fast it may be read.
+    pub limits: Limits,
     /// What it is.
     pub kind: AcquisitionKind,
 }
@@ -215,6 +223,7 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
     // An id that users do not set; ours is made of what the source reads.
     let _unused = table.text("unique_id");
     let transform = table.text_at("transform");
+    let limits = limits(table);
     let mode = table.text("mode");
     let origin = Origin {
         src: String::new(),
@@ -242,7 +251,17 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
         log_level,
         use_time_machine,
         transform,
+        limits,
     })
+}
+
+/// `max_lines_per_second` and `max_bytes_per_second`.
+fn limits(table: &mut Table<'_>) -> Limits {
+    let mut rate = |key| table.number(key, RATE_MOST).and_then(NonZeroU64::new);
+    Limits {
+        lines: rate("max_lines_per_second"),
+        bytes: rate("max_bytes_per_second"),
+    }
 }
 
 /// What kind of source a document is.
@@ -416,6 +435,17 @@ impl Acquisition {
     /// # Errors
     /// [`BuildError`].
     pub fn build(&self, resume: Resume, clock: Clock) -> Result<Box<dyn LiveSource>, BuildError> {
+        let source = self.open(resume, Arc::clone(&clock))?;
+        // Datagrams do not wait; their source drops what is over.
+        let is_held = self.limits.is_any() && !matches!(self.kind, AcquisitionKind::Datagrams(_));
+        Ok(match is_held {
+            true => Box::new(Limited::new(source, self.limits, clock)),
+            false => source,
+        })
+    }
+
+    /// The source alone.
+    fn open(&self, resume: Resume, clock: Clock) -> Result<Box<dyn LiveSource>, BuildError> {
         Ok(match &self.kind {
             AcquisitionKind::Tail(config) => {
                 Box::new(TailSource::new(config.clone(), resume, clock))
@@ -425,7 +455,8 @@ impl Acquisition {
                 Box::new(OnceSource::new(self.id.clone(), inputs, resume, clock))
             }
             AcquisitionKind::Datagrams(config) => {
-                Box::new(DatagramSource::new(config.clone(), &resume, clock))
+                let source = DatagramSource::new(config.clone(), &resume, clock);
+                Box::new(source.with_limits(self.limits))
             }
             AcquisitionKind::Streams(config, stream) => {
                 let (config, stream) = (config.clone(), stream.as_ref().clone());

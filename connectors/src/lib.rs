@@ -31,6 +31,7 @@ pub mod kafka;
 #[cfg(feature = "aws")]
 pub mod kinesis;
 pub mod ledger;
+pub mod limit;
 pub mod lines;
 pub mod memory;
 pub mod once;

@@ -297,6 +297,12 @@ impl Outlet for Lanes {
         has_room
     }
 
+    fn hold(&mut self, partition: PartitionId) {
+        if let Some(lane) = self.lanes.get_mut(&partition) {
+            lane.heard = Instant::now();
+        }
+    }
+
     fn give(&mut self, batch: Batch) {
         let Some(lane) = self.lanes.get_mut(&batch.partition) else {
             return;

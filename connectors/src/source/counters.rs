@@ -46,11 +46,13 @@ pub enum Count {
     LogWaits,
     /// Records with nothing in them.
     RecordsEmpty,
+    /// Milliseconds for which the source was held up by its limits.
+    HeldMs,
 }
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Lines,
         Self::Bytes,
         Self::LinesCut,
@@ -68,6 +70,7 @@ impl Count {
         Self::ConnectionsRefused,
         Self::LogWaits,
         Self::RecordsEmpty,
+        Self::HeldMs,
     ];
 
     /// Name in metrics.
@@ -91,6 +94,7 @@ impl Count {
             Self::ConnectionsRefused => "connections_refused",
             Self::LogWaits => "log_waits",
             Self::RecordsEmpty => "records_empty",
+            Self::HeldMs => "held_ms",
         }
     }
 
