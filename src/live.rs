@@ -26,6 +26,7 @@ pub mod reload;
 mod running;
 pub mod sources;
 mod topic;
+mod transform;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -46,6 +46,7 @@ pub mod source;
 pub mod store;
 pub mod syslog;
 pub mod tail;
+pub mod transform;
 pub mod wal;
 pub mod window;
 

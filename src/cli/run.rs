@@ -121,7 +121,9 @@ enum Prepared {
 fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
     let state = state_dir(args)?;
     let (acquis, acquis_dir) = acquisition_paths(args)?;
-    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state)?;
+    let engine = content::load(&args.content)?;
+    let services = &engine.plan.services;
+    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state, services)?;
     // One process of a machine says it for all.
     let is_heard = !is_follower(&args.cluster);
     if is_heard {
@@ -132,7 +134,6 @@ fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
             tell(&format!("{}\n", err.paint(Paint::Yellow, &safe(text))));
         }
     }
-    let engine = content::load(&args.content)?;
     if is_heard {
         report_content(&engine, err);
     }

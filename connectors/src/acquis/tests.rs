@@ -10,6 +10,7 @@ use super::*;
 use crate::source::check::Checked;
 use crate::source::{Count, Turn, system_clock};
 use crate::tail::Start;
+use crate::transform::Made;
 use crate::wal::Fsync;
 
 #[cfg(feature = "aws")]
@@ -78,6 +79,10 @@ fn read_all(text: &str) -> (Vec<Acquisition>, Vec<String>) {
     let surroundings = Surroundings {
         file: "acquis.yaml",
         exclude: &exclude,
+        transform: &|text| match text {
+            "wrong" => Err("it is wrong".to_owned()),
+            _ => Ok(Transform::new(|_, _, _| Made::default())),
+        },
         state_dir: Path::new("/state"),
     };
     let (mut acquisitions, mut findings) = (Vec::new(), Vec::new());
@@ -165,8 +170,12 @@ labels:
         config.origin.labels,
         labels.map(|(key, value)| (key.to_owned(), value.to_owned()))
     );
-    let (transform, at) = acquisitions[2].transform.as_ref().unwrap();
-    assert!(transform.starts_with("map(") && at.line > 20);
+    assert!(acquisitions[2].transform.is_some() && acquisitions[1].transform.is_none());
+    let wrong = "filename: /a.log\nlabels: {type: x}\ntransform: wrong";
+    assert_eq!(
+        refused(wrong),
+        ["acquis.yaml:3:12: key `transform`: it is wrong"]
+    );
     let AcquisitionKind::Datagrams(config) = &acquisitions[3].kind else {
         panic!("{:?}", acquisitions[3]);
     };
@@ -216,7 +225,9 @@ fn limits_are_rates_and_do_not_change_what_a_source_is_called() {
 fn a_limited_source_is_held_up_and_gives_all() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.log");
-    let text: String = (0..3_000).map(|n| format!("line {n} {}\n", "x".repeat(90))).collect();
+    let text: String = (0..3_000)
+        .map(|n| format!("line {n} {}\n", "x".repeat(90)))
+        .collect();
     std::fs::write(&path, text).unwrap();
     let acquisition = one(&format!(
         "filename: {}\nmode: cat\nmax_lines_per_second: 1\nlabels: {{type: x}}",
@@ -232,7 +243,11 @@ fn a_limited_source_is_held_up_and_gives_all() {
     for _ in 0..10 {
         outlet.poll(source.as_mut()).unwrap();
     }
-    assert_eq!(outlet.lines.len(), n_given, "a second's worth, and one batch");
+    assert_eq!(
+        outlet.lines.len(),
+        n_given,
+        "a second's worth, and one batch"
+    );
     assert!(n_given < 1_000);
     // An hour a look: each brings a batch.
     while outlet.ended.is_empty() {

@@ -48,11 +48,15 @@ pub enum Count {
     RecordsEmpty,
     /// Milliseconds for which the source was held up by its limits.
     HeldMs,
+    /// Lines that a transform made.
+    LinesMade,
+    /// Lines that a transform left as they were, since it failed.
+    TransformErrors,
 }
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Lines,
         Self::Bytes,
         Self::LinesCut,
@@ -71,6 +75,8 @@ impl Count {
         Self::LogWaits,
         Self::RecordsEmpty,
         Self::HeldMs,
+        Self::LinesMade,
+        Self::TransformErrors,
     ];
 
     /// Name in metrics.
@@ -95,6 +101,8 @@ impl Count {
             Self::LogWaits => "log_waits",
             Self::RecordsEmpty => "records_empty",
             Self::HeldMs => "held_ms",
+            Self::LinesMade => "lines_made",
+            Self::TransformErrors => "transform_errors",
         }
     }
 
