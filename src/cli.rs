@@ -8,6 +8,7 @@ mod completion;
 mod config;
 mod explain;
 mod hubtest;
+mod reload;
 pub mod replay;
 mod run;
 mod top;

@@ -15,6 +15,7 @@
 mod begin;
 mod clerk;
 pub mod cluster;
+pub mod control;
 mod journal;
 mod keeper;
 mod message;
