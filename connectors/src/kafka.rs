@@ -25,6 +25,7 @@ mod client;
 mod config;
 mod context;
 mod field;
+mod newest;
 mod record;
 mod sink;
 mod stream;
@@ -49,6 +50,7 @@ use crate::source::{
 };
 use client::{Consumer, Heard};
 pub use config::{Access, Fetch, KafkaConfig, RecordLabels, Sasl, Secret, Start, Tls};
+pub use newest::Newest;
 use record::Shape;
 pub use sink::{TopicSink, TopicSinkConfig};
 use stream::{Opened, Stream, Took, Wish};

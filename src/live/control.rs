@@ -136,42 +136,17 @@ mod following {
     use std::time::Duration;
 
     use anyhow::{Context, Result, anyhow};
-    use overspill_connectors::kafka::{KafkaConfig, KafkaSource, Start};
-    use overspill_connectors::source::{
-        Backoff, Batch, Begun, Left, Outlet, PartitionId, Position, Resume, Turn, system_clock,
-    };
-    use overspill_connectors::{LiveSource, Retry};
-    use overspill_event::Origin;
+    use overspill_connectors::Retry;
+    use overspill_connectors::kafka::Newest;
+    use overspill_connectors::source::Backoff;
 
     use super::{Order, Unknown, parse, read};
     use crate::wire::chain;
 
     /// How long one look may take; a job that stops waits no longer.
     const LOOK: Duration = Duration::from_millis(200);
-    /// Name of the source.
+    /// Name of the thread, and of the source.
     const ID: &str = "control";
-
-    /// Takes records as they come.
-    #[derive(Default)]
-    struct Records(Vec<Vec<u8>>);
-
-    impl Outlet for Records {
-        fn begin(&mut self, _begun: Begun) {}
-
-        fn has_room(&mut self, _partition: PartitionId) -> bool {
-            true
-        }
-
-        fn give(&mut self, batch: Batch) {
-            let lines = batch.lines.lines.iter();
-            self.0
-                .extend(lines.map(|line| batch.lines.bytes(line).to_vec()));
-        }
-
-        fn caught_up(&mut self, _partition: PartitionId, _as_of_ns: i64, _position: Position) {}
-
-        fn end(&mut self, _partition: PartitionId, _left: Left) {}
-    }
 
     /// Follows a topic from its end on, on a thread of its own, until the job is stopped. `order` is given orders, `say` what
     /// is wrong. Brokers that are away are waited for.
@@ -185,20 +160,20 @@ mod following {
         mut say: impl FnMut(&str) + Send + 'static,
     ) -> Result<()> {
         let address = parse(address)?;
-        let topics = vec![Arc::from(address.topic.as_str())];
-        let mut config = KafkaConfig::new(ID, address.brokers.clone(), topics, Origin::default());
-        config.access = address.access()?;
-        config.start = Start::Newest;
-        let mut source = KafkaSource::new(config, Resume::First, system_clock())
+        let access = address.access()?;
+        let mut topic = Newest::new(ID, address.brokers, &address.topic, access)
             .map_err(|error| anyhow!(chain(&error)))?;
         let stop = Arc::clone(stop);
         let work = move || {
-            let (mut records, mut unknown) = (Records::default(), Unknown::default());
-            let (mut backoff, mut has_begun) = (Backoff::default(), false);
+            let (mut unknown, mut backoff) = (Unknown::default(), Backoff::default());
+            let mut has_begun = false;
             while !stop.load(Ordering::SeqCst) {
-                match source.poll(&mut records, LOOK) {
-                    Ok(Turn::Gave | Turn::Quiet) => backoff.reset(),
-                    Ok(Turn::Ended) => break,
+                let polled = topic.poll(LOOK, &mut |record| match read(record) {
+                    Ok(read) => order(read),
+                    Err(why) => unknown.add(record, &why).iter().for_each(|text| say(text)),
+                });
+                match polled {
+                    Ok(()) => backoff.reset(),
                     Err(error) => {
                         say(&format!("control: {}", chain(&error)));
                         if error.retry() == Retry::Never {
@@ -207,17 +182,11 @@ mod following {
                         std::thread::sleep(backoff.pause());
                     }
                 }
-                if source.has_begun() && !std::mem::replace(&mut has_begun, true) {
+                if topic.has_begun() && !std::mem::replace(&mut has_begun, true) {
                     say("control: listening");
                 }
-                for sample in source.counters().take_samples() {
+                for sample in topic.counters().take_samples() {
                     say(&format!("control: {}", sample.text));
-                }
-                for record in records.0.drain(..) {
-                    match read(&record) {
-                        Ok(read) => order(read),
-                        Err(why) => unknown.add(&record, &why).iter().for_each(|text| say(text)),
-                    }
                 }
             }
         };
