@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{Offset, TopicPartitionList};
@@ -415,10 +416,19 @@ impl Broker {
     /// Makes a topic.
     pub fn create_topic(&self, name: &str, partitions: i32) {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let created = block_on(self.admin().create_topics([&topic], &options())).unwrap();
-        created[0]
-            .as_ref()
-            .unwrap_or_else(|error| panic!("{error:?}"));
+        let since = Instant::now();
+        loop {
+            // A broker that gets no time answers late, or is taken for one that is away, by itself too.
+            let why = match block_on(self.admin().create_topics([&topic], &options())) {
+                Err(error) => error.to_string(),
+                Ok(created) => match &created[0] {
+                    Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return,
+                    Err((_, error)) => error.to_string(),
+                },
+            };
+            assert!(since.elapsed() < PATIENCE, "{name}: {why}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Takes a topic away.
