@@ -10,6 +10,7 @@ mod decisions;
 mod defaults;
 mod explain;
 mod hubtest;
+mod reload;
 pub mod replay;
 mod run;
 mod top;

@@ -15,6 +15,7 @@
 mod begin;
 mod clerk;
 pub mod cluster;
+pub mod control;
 mod journal;
 mod keeper;
 mod message;
@@ -25,6 +26,8 @@ pub mod places;
 pub mod reload;
 mod running;
 pub mod sources;
+mod topic;
+mod transform;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 //! effect here are accepted and said so once.
 //!
 //! This module reads no YAML. It is handed a [`Value`], a tree with places, by whoever has a reader for it; and
-//! it compiles no expression: [`Surroundings::exclude`] does, for CrowdSec's are Go's.
+//! it compiles no expression: [`Surroundings::exclude`] and [`Surroundings::transform`] do, for CrowdSec's are Go's.
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -27,7 +27,9 @@ mod value;
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use overspill_event::Origin;
 use siphasher::sip::SipHasher13;
@@ -40,14 +42,21 @@ use crate::file::FileSource;
 use crate::kafka::{KafkaConfig, KafkaSource};
 #[cfg(feature = "aws")]
 use crate::kinesis::{KinesisConfig, KinesisSource};
+use crate::limit::{Limited, Limits};
 use crate::once::{OnceInput, OnceSource};
 use crate::pipe::PipeSource;
 use crate::policy::Belongs;
 use crate::source::{Clock, LiveSource, Resume, SourceError, divides_to};
 use crate::syslog::{DatagramSource, StreamConfig, StreamSource, SyslogConfig, TlsError};
 use crate::tail::{Exclude, TailConfig, TailSource};
+use crate::transform::{self, Transform, Transformed};
+#[cfg(feature = "kafka")]
+pub use kafka::topic_access;
 use table::Table;
 pub use value::{Kind, Place, Value};
+
+/// Largest rate that can be asked for.
+const RATE_MOST: u64 = 1 << 40;
 
 /// Sources of CrowdSec that this build does not have.
 const NOT_BUILT: [&str; 9] = [
@@ -75,6 +84,8 @@ pub struct Surroundings<'a> {
     pub file: &'a str,
     /// Makes an exclusion of a Go expression that is searched in a path; answers what is wrong with it.
     pub exclude: &'a dyn Fn(&str) -> Result<Exclude, String>,
+    /// Makes a transform of an expression; answers what is wrong with it.
+    pub transform: &'a dyn Fn(&str) -> Result<Transform, String>,
     /// Where sources keep what they have to keep.
     pub state_dir: &'a Path,
 }
@@ -123,9 +134,10 @@ pub struct Acquisition {
     pub log_level: Option<String>,
     /// `use_time_machine`. Event time counts in any case.
     pub use_time_machine: bool,
-    /// `transform`: an expression over each line, and where it stands. To be compiled and applied by whoever has
-    /// the language.
-    pub transform: Option<(String, Place)>,
+    /// `transform`: what each line becomes.
+    pub transform: Option<Transform>,
+    /// How fast it may be read.
+    pub limits: Limits,
     /// What it is.
     pub kind: AcquisitionKind,
 }
@@ -212,7 +224,8 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
     let use_time_machine = table.flag("use_time_machine").unwrap_or(false);
     // An id that users do not set; ours is made of what the source reads.
     let _unused = table.text("unique_id");
-    let transform = table.text_at("transform");
+    let transform = transform(table, surroundings);
+    let limits = limits(table);
     let mode = table.text("mode");
     let origin = Origin {
         src: String::new(),
@@ -240,7 +253,29 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
         log_level,
         use_time_machine,
         transform,
+        limits,
     })
+}
+
+/// `max_lines_per_second` and `max_bytes_per_second`.
+fn limits(table: &mut Table<'_>) -> Limits {
+    let mut rate = |key| table.number(key, RATE_MOST).and_then(NonZeroU64::new);
+    Limits {
+        lines: rate("max_lines_per_second"),
+        bytes: rate("max_bytes_per_second"),
+    }
+}
+
+/// `transform`.
+fn transform(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<Transform> {
+    let (text, at) = table.text_at("transform")?;
+    match (surroundings.transform)(&text) {
+        Ok(transform) => Some(transform),
+        Err(why) => {
+            table.refuse_at(at, "transform", &why);
+            None
+        }
+    }
 }
 
 /// What kind of source a document is.
@@ -414,6 +449,22 @@ impl Acquisition {
     /// # Errors
     /// [`BuildError`].
     pub fn build(&self, resume: Resume, clock: Clock) -> Result<Box<dyn LiveSource>, BuildError> {
+        let inner = transform::plain(resume.clone());
+        let source = self.open(inner, Arc::clone(&clock))?;
+        // Datagrams do not wait; their source drops what is over.
+        let is_held = self.limits.is_any() && !matches!(self.kind, AcquisitionKind::Datagrams(_));
+        let source = match is_held {
+            true => Box::new(Limited::new(source, self.limits, clock)),
+            false => source,
+        };
+        Ok(match &self.transform {
+            Some(transform) => Box::new(Transformed::new(source, transform.clone(), &resume)),
+            None => source,
+        })
+    }
+
+    /// The source alone.
+    fn open(&self, resume: Resume, clock: Clock) -> Result<Box<dyn LiveSource>, BuildError> {
         Ok(match &self.kind {
             AcquisitionKind::Tail(config) => {
                 Box::new(TailSource::new(config.clone(), resume, clock))
@@ -423,7 +474,8 @@ impl Acquisition {
                 Box::new(OnceSource::new(self.id.clone(), inputs, resume, clock))
             }
             AcquisitionKind::Datagrams(config) => {
-                Box::new(DatagramSource::new(config.clone(), &resume, clock))
+                let source = DatagramSource::new(config.clone(), &resume, clock);
+                Box::new(source.with_limits(self.limits))
             }
             AcquisitionKind::Streams(config, stream) => {
                 let (config, stream) = (config.clone(), stream.as_ref().clone());

@@ -25,6 +25,7 @@ mod client;
 mod config;
 mod context;
 mod field;
+mod newest;
 mod record;
 mod sink;
 mod stream;
@@ -48,7 +49,8 @@ use crate::source::{
     SourceError, Turn,
 };
 use client::{Consumer, Heard};
-pub use config::{Fetch, KafkaConfig, RecordLabels, Sasl, Secret, Start, Tls};
+pub use config::{Access, Fetch, KafkaConfig, RecordLabels, Sasl, Secret, Start, Tls};
+pub use newest::Newest;
 use record::Shape;
 pub use sink::{TopicSink, TopicSinkConfig};
 use stream::{Opened, Stream, Took, Wish};

@@ -18,7 +18,9 @@
 //!   partitions do not end before its partition has begun. So nobody sees a time in which there is none.
 //! - A partition has caught up when the service said that there is nothing more, as of the time before it was asked.
 //! - A record that is not there any more is counted, and [`OnLoss`] says how to go on. That is known from whether the
-//!   record comes at which reading is to begin; a reader that falls behind so far while it runs is not told by the service.
+//!   record comes at which reading is to begin. The service does not tell a reader that falls behind so far while it runs: it
+//!   goes on with the oldest record that is there. So a reader that was a day behind looks whether the last record that it
+//!   read is still there; if so, everything after it was, too.
 //! - A partition that has no room stays in the service: it is not asked for more.
 
 mod config;
@@ -115,6 +117,7 @@ impl KinesisSource {
             counters: Arc::clone(&counters),
             clock: Arc::clone(&clock),
             consumer: Arc::default(),
+            newest: Arc::default(),
         };
         crate::aws::start("kinesis", &stop, hands.run()).map_err(|source| SourceError::Start {
             program: "a thread that reads Kinesis".to_owned(),

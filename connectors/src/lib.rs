@@ -31,6 +31,7 @@ pub mod kafka;
 #[cfg(feature = "aws")]
 pub mod kinesis;
 pub mod ledger;
+pub mod limit;
 pub mod lines;
 pub mod memory;
 pub mod once;
@@ -45,6 +46,7 @@ pub mod source;
 pub mod store;
 pub mod syslog;
 pub mod tail;
+pub mod transform;
 pub mod wal;
 pub mod window;
 

@@ -270,6 +270,8 @@ pub trait Outlet {
     /// All that a partition had at this time (nanoseconds since 1970) was given; reading goes on at this
     /// position, which may be beyond that of the last line.
     fn caught_up(&mut self, partition: PartitionId, as_of_ns: i64, position: Position);
+    /// A partition that has something, and room for it, is held up for a while by a limit of its source.
+    fn hold(&mut self, _partition: PartitionId) {}
     /// A partition gives nothing more.
     fn end(&mut self, partition: PartitionId, left: Left);
 }

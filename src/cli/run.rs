@@ -1,9 +1,9 @@
 //! `overspill run`: logs that are followed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use overspill_dataflow::{Mode, Plan};
@@ -17,23 +17,19 @@ use overspill_scenarios::{ConfigPaths, Prometheus, config_paths};
 
 use super::args::{ClusterArgs, Color, Format, RunArgs};
 use super::cluster::{is_follower, is_supervisor, member};
+use super::reload::Next;
 use super::replay::{content_name, moment, report_content};
 use super::{Exit, defaults, print, tell};
 use crate::content::{self, Engine};
 use crate::decisions;
 use crate::fleet;
 use crate::live::metrics::{Listen, Meters};
-use crate::live::reload::Digest;
-use crate::live::{self, Config, Word, places, sources};
+use crate::live::{self, Config, Word, control, places, sources};
 use crate::report::human::grouped;
 use crate::report::term::{Paint, Style, safe};
 use crate::signals;
 use crate::wire::{BUCKETS_MAX, chain};
 
-/// How often a process looks whether it is to reload its content.
-const RELOAD_LOOK: Duration = Duration::from_millis(100);
-/// How often files are looked at.
-const WATCH_EVERY: Duration = Duration::from_secs(3);
 /// Where state is kept by root.
 const STATE_OF_ROOT: &str = "/var/lib/overspill";
 
@@ -114,16 +110,18 @@ fn supervise(args: &RunArgs) -> Result<Exit> {
 }
 
 /// What the flags and files come to.
-enum Prepared {
+pub(super) enum Prepared {
     Ready(Box<Config>),
     /// Something was refused, and `--strict` was given.
     Refused,
 }
 
-fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
+pub(super) fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
     let state = state_dir(args.state.as_deref())?;
     let (acquis, acquis_dir) = acquisition_paths(args)?;
-    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state)?;
+    let engine = content::load(&args.content)?;
+    let services = &engine.plan.services;
+    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state, services)?;
     // One process of a machine says it for all.
     let is_heard = !is_follower(&args.cluster);
     if is_heard {
@@ -134,7 +132,6 @@ fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
             tell(&format!("{}\n", err.paint(Paint::Yellow, &safe(text))));
         }
     }
-    let engine = content::load(&args.content)?;
     if is_heard {
         report_content(&engine, err);
     }
@@ -149,101 +146,6 @@ fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
     let mut config = config(args, &state, found.acquisitions, engine)?;
     config.refused = refused;
     Ok(Prepared::Ready(Box::new(config)))
-}
-
-/// What the flags and files come to now. What is refused and was not before is an error: nothing that runs is lost by
-/// a file that is wrong.
-fn other(args: &RunArgs, refused: &[String]) -> Result<Config> {
-    let Prepared::Ready(config) = prepare(args, &Style::plain(80))? else {
-        bail!("something was refused");
-    };
-    let new = config.refused.iter().filter(|text| !refused.contains(text));
-    let new: Vec<&str> = new.map(String::as_str).collect();
-    if !new.is_empty() {
-        bail!("{}", new.join("\n"));
-    }
-    Ok(*config)
-}
-
-/// Files that are looked at now and then.
-struct Watched {
-    digest: Option<Digest>,
-    due: Instant,
-}
-
-impl Watched {
-    fn new(args: &RunArgs) -> Self {
-        Self {
-            digest: content::digest(&args.content).ok(),
-            due: Instant::now() + WATCH_EVERY,
-        }
-    }
-
-    /// Whether it is time to look, and they have changed since the last time. What cannot be read is not a change yet: it
-    /// may be half written.
-    fn look(&mut self, args: &RunArgs) -> bool {
-        if Instant::now() < self.due {
-            return false;
-        }
-        self.due = Instant::now() + WATCH_EVERY;
-        let Ok(digest) = content::digest(&args.content) else {
-            return false;
-        };
-        self.digest
-            .replace(digest)
-            .is_some_and(|before| before != digest)
-    }
-}
-
-/// Content that will run next.
-#[derive(Default)]
-struct Next(Mutex<Option<Config>>);
-
-impl Next {
-    /// Compiles what the files say whenever a hangup comes; the first configuration goes on if they are wrong.
-    fn watch(self: &Arc<Self>, args: &RunArgs, first: &Config) -> Result<()> {
-        let is_due = Arc::new(AtomicBool::new(false));
-        signals::reload(&is_due)?;
-        let mut refused = first.refused.clone();
-        let (next, args) = (Arc::clone(self), args.clone());
-        let (reload, stop) = (Arc::clone(&first.reload), Arc::clone(&first.settings.stop));
-        let mut watched = args.watch.then(|| Watched::new(&args));
-        let work = move || {
-            while !stop.load(Ordering::SeqCst) {
-                std::thread::sleep(RELOAD_LOOK);
-                let is_changed = watched.as_mut().is_some_and(|watched| watched.look(&args));
-                if !is_due.swap(false, Ordering::SeqCst) && !is_changed {
-                    continue;
-                }
-                match other(&args, &refused) {
-                    Ok(mut config) => {
-                        refused.clone_from(&config.refused);
-                        config.settings.stop = Arc::clone(&stop);
-                        config.reload = Arc::clone(&reload);
-                        let digest = config.digest;
-                        next.put(config);
-                        reload.ready(digest);
-                        tell("reload     other content is ready\n");
-                    }
-                    Err(error) => tell(&format!("error: reload: {error:#}; nothing is changed\n")),
-                }
-            }
-        };
-        // It ends with the process.
-        std::thread::Builder::new()
-            .name("reload".to_owned())
-            .spawn(work)
-            .context("start a thread")?;
-        Ok(())
-    }
-
-    fn put(&self, config: Config) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(config);
-    }
-
-    fn take(&self) -> Option<Config> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 fn time(text: Option<&str>, flag: &str) -> Result<i64> {
@@ -266,6 +168,9 @@ fn config(
     settings.idle_ns = time(args.idle.as_deref(), "--idle")?.max(settings.lateness_ns);
     settings.buckets_max = args.buckets_max.unwrap_or(BUCKETS_MAX).max(1);
     places::check(&args.alerts)?;
+    if let Some(address) = &args.control {
+        control::check(address).with_context(|| format!("--control {address}"))?;
+    }
     let skew_ns = time(args.skew.as_deref(), "--skew")?;
     let every_ns = time(args.checkpoint_every.as_deref(), "--checkpoint-every")?;
     let checkpoints = match (&args.checkpoints, args.no_checkpoints) {

@@ -187,6 +187,13 @@ impl Register {
     }
 }
 
+/// Event times that lines cannot be later than, of what the transport says of theirs. A sender may claim any time, and would
+/// else take the event time of all partitions there, so it is believed up to the time of arrival.
+fn bounds_ns(times_ns: &[i64], arrival_ns: i64) -> Vec<i64> {
+    let bound = |ns: &i64| arrival_ns.min(*ns).saturating_add(FUTURE_NS);
+    times_ns.iter().map(bound).collect()
+}
+
 /// One lane of a source.
 struct Lane {
     feeder: Feeder,
@@ -302,19 +309,24 @@ impl Outlet for Lanes {
         has_room
     }
 
+    fn hold(&mut self, partition: PartitionId) {
+        if let Some(lane) = self.lanes.get_mut(&partition) {
+            lane.heard = Instant::now();
+        }
+    }
+
     fn give(&mut self, batch: Batch) {
         let Some(lane) = self.lanes.get_mut(&batch.partition) else {
             return;
         };
         lane.heard = Instant::now();
-        let later = |ns: i64| ns.saturating_add(FUTURE_NS);
         let lines = Lines {
             batch: batch.lines,
             context: batch.context,
             next_offset: batch.next_offset,
             arrival_ns: Some(batch.arrival_ns),
-            bounds_ns: batch.times_ns.into_iter().map(later).collect(),
-            bound_ns: Some(later(batch.arrival_ns)),
+            bounds_ns: bounds_ns(&batch.times_ns, batch.arrival_ns),
+            bound_ns: Some(batch.arrival_ns.saturating_add(FUTURE_NS)),
             runs: batch
                 .runs
                 .into_iter()
@@ -353,6 +365,14 @@ mod tests {
     use overspill_event::{LineBatch, Origin};
 
     use super::*;
+
+    #[test]
+    fn a_time_that_a_sender_claims_is_believed_up_to_the_arrival() {
+        let later = |ns: i64| ns + FUTURE_NS;
+        let bounds = bounds_ns(&[600, 1_000, i64::MAX], 1_000);
+        assert_eq!(bounds, [later(600), later(1_000), later(1_000)]);
+        assert!(bounds_ns(&[], 1_000).is_empty());
+    }
 
     #[test]
     fn others_go_on_without_a_partition_that_is_silent_until_it_speaks() {

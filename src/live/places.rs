@@ -10,13 +10,14 @@ use overspill_connectors::sink::{FileSink, RecordSink};
 
 use super::Word;
 use super::journal::{Form, Writes};
+use super::topic::Address;
 use crate::decisions::DecisionSink;
 use crate::wire::chain;
 
-/// Begins the name of a topic.
-const TOPIC: &str = "kafka://";
 /// Name of the first file in checkpoints; another one is known by its path.
 const FILE: &str = "file";
+/// The option of a topic that names who writes.
+const WRITER: &str = "writer";
 
 /// Opens all places: those of `--alerts` and the decision log, if there is to be one. `halt` is set when the job is
 /// left where it stands.
@@ -49,8 +50,8 @@ pub(super) fn open(
 fn open_alerts(places: &[String], halt: &Arc<AtomicBool>) -> Result<Vec<Box<dyn RecordSink>>> {
     let mut sinks: Vec<Box<dyn RecordSink>> = Vec::new();
     for place in places {
-        let sink = match place.strip_prefix(TOPIC) {
-            Some(rest) => topic(rest, halt),
+        let sink = match Address::parse(place, &[WRITER]) {
+            Some(address) => address.and_then(|address| topic(&address, halt)),
             None => {
                 let is_first = sinks.iter().all(|sink| sink.name() != FILE);
                 let name = if is_first {
@@ -63,7 +64,7 @@ fn open_alerts(places: &[String], halt: &Arc<AtomicBool>) -> Result<Vec<Box<dyn 
                     .map_err(|error| anyhow!(chain(&error)))
             }
         };
-        let sink = sink.map_err(|error| error.context(format!("--alerts {place}")))?;
+        let sink = sink.with_context(|| format!("--alerts {place}"))?;
         if sinks.iter().any(|other| other.name() == sink.name()) {
             bail!("--alerts {place}: it is named twice");
         }
@@ -76,107 +77,38 @@ fn open_alerts(places: &[String], halt: &Arc<AtomicBool>) -> Result<Vec<Box<dyn 
 pub(super) fn first_file(places: &[String]) -> Option<PathBuf> {
     let mut places = places.iter();
     places
-        .find(|place| !place.starts_with(TOPIC))
+        .find(|place| Address::parse(place, &[WRITER]).is_none())
         .map(PathBuf::from)
 }
 
 /// Checks what can be checked before the job begins.
 pub fn check(places: &[String]) -> Result<()> {
     for place in places {
-        if let Some(rest) = place.strip_prefix(TOPIC) {
-            parse(rest).map_err(|error| error.context(format!("--alerts {place}")))?;
+        if let Some(address) = Address::parse(place, &[WRITER]) {
+            let checked = address.and_then(|address| address.check());
+            checked.with_context(|| format!("--alerts {place}"))?;
         }
     }
     Ok(())
 }
 
-/// `BROKER[,BROKER]/TOPIC[?writer=NAME]`.
-#[derive(Debug, PartialEq, Eq)]
-struct Topic {
-    brokers: Vec<String>,
-    topic: String,
-    writer: String,
-}
-
-fn parse(text: &str) -> Result<Topic> {
-    let form = "it is kafka://HOST:PORT[,HOST:PORT]/TOPIC[?writer=NAME]";
-    let (brokers, rest) = text.split_once('/').ok_or_else(|| anyhow!(form))?;
-    let (topic, query) = match rest.split_once('?') {
-        Some((topic, query)) => (topic, Some(query)),
-        None => (rest, None),
-    };
-    let writer = match query {
-        None => format!("overspill-{topic}"),
-        Some(query) => query
-            .strip_prefix("writer=")
-            .filter(|name| !name.is_empty() && !name.contains(['&', '=']))
-            .ok_or_else(|| anyhow!(form))?
-            .to_owned(),
-    };
-    let brokers: Vec<String> = brokers.split(',').map(str::to_owned).collect();
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    let is_topic = !topic.is_empty() && topic.chars().all(is_letter);
-    if !is_topic || brokers.iter().any(String::is_empty) {
-        bail!(form);
-    }
-    Ok(Topic {
-        brokers,
-        topic: topic.to_owned(),
-        writer,
-    })
-}
-
 #[cfg(feature = "kafka")]
-fn topic(text: &str, halt: &Arc<AtomicBool>) -> Result<Box<dyn RecordSink>> {
+fn topic(address: &Address, halt: &Arc<AtomicBool>) -> Result<Box<dyn RecordSink>> {
     use overspill_connectors::kafka::{TopicSink, TopicSinkConfig};
-    let Topic {
-        brokers,
-        topic,
-        writer,
-    } = parse(text)?;
+    let topic = &address.topic;
+    let writer = address.option(WRITER);
     let config = TopicSinkConfig {
-        brokers,
-        topic,
-        writer,
+        brokers: address.brokers.clone(),
+        topic: topic.clone(),
+        writer: writer.map_or_else(|| format!("overspill-{topic}"), str::to_owned),
+        access: address.access()?,
     };
     let sink = TopicSink::new(config, Arc::clone(halt)).map_err(|error| anyhow!(chain(&error)))?;
     Ok(Box::new(sink))
 }
 
 #[cfg(not(feature = "kafka"))]
-fn topic(text: &str, _halt: &Arc<AtomicBool>) -> Result<Box<dyn RecordSink>> {
-    parse(text)?;
-    bail!("this build has no Kafka: it was made without `--features kafka`")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_topic_is_named_with_its_brokers() {
-        assert_eq!(
-            parse("a:9092,b:9092/alerts").unwrap(),
-            Topic {
-                brokers: vec!["a:9092".to_owned(), "b:9092".to_owned()],
-                topic: "alerts".to_owned(),
-                writer: "overspill-alerts".to_owned(),
-            }
-        );
-        assert_eq!(parse("a/alerts?writer=me").unwrap().writer, "me");
-        for wrong in [
-            "",
-            "a",
-            "a/",
-            "/alerts",
-            "a,/alerts",
-            "a/al erts",
-            "a/b/c",
-            "a/t?writer=",
-            "a/t?x=y",
-            "a/t?writer=a&b=c",
-        ] {
-            assert!(parse(wrong).is_err(), "{wrong}");
-        }
-    }
+fn topic(address: &Address, _halt: &Arc<AtomicBool>) -> Result<Box<dyn RecordSink>> {
+    address.check()?;
+    bail!("{}: there is no Kafka", address.topic)
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "kafka")]
+use anyhow::anyhow;
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, Sender};
 use overspill_connectors::acquis::{
@@ -15,6 +17,7 @@ use overspill_connectors::source::{Backoff, Clock, Positions, Turn};
 use overspill_connectors::tail::Exclude;
 use overspill_connectors::{LiveSource, Retry};
 use overspill_dataflow::intake::Intake;
+use overspill_expr::Services;
 use overspill_grok::compile_go;
 use overspill_scenarios::expand;
 use overspill_scenarios::yaml::{self, Data, Node, Style};
@@ -22,6 +25,7 @@ use overspill_scenarios::yaml::{self, Data, Node, Style};
 use super::Word;
 use super::metrics::SourceMeter;
 use super::outlet::{Lanes, Patience, Register};
+use super::transform;
 use crate::wire::chain;
 
 /// How long a source may wait for something in one call.
@@ -41,11 +45,16 @@ pub struct Acquisitions {
     pub warnings: Vec<String>,
 }
 
-/// Reads acquisition files: the one that is named, and those of a directory.
+/// Reads acquisition files: the one that is named, and those of a directory. Their transforms ask these services.
 ///
 /// # Errors
 /// When a file that is named is not there, or one cannot be read.
-pub fn load(path: Option<&Path>, dir: Option<&Path>, state_dir: &Path) -> Result<Acquisitions> {
+pub fn load(
+    path: Option<&Path>,
+    dir: Option<&Path>,
+    state_dir: &Path,
+    services: &Services,
+) -> Result<Acquisitions> {
     if let Some(path) = path.filter(|path| !path.exists()) {
         bail!("acquisition file {}: not there", path.display());
     }
@@ -57,7 +66,7 @@ pub fn load(path: Option<&Path>, dir: Option<&Path>, state_dir: &Path) -> Result
     })?;
     let mut all = Acquisitions::default();
     for file in found {
-        load_file(&file, state_dir, &mut all)?;
+        load_file(&file, state_dir, services, &mut all)?;
     }
     tell_apart(&mut all.acquisitions, state_dir);
     Ok(all)
@@ -67,7 +76,12 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn load_file(path: &PathBuf, state_dir: &Path, all: &mut Acquisitions) -> Result<()> {
+fn load_file(
+    path: &PathBuf,
+    state_dir: &Path,
+    services: &Services,
+    all: &mut Acquisitions,
+) -> Result<()> {
     let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
     let text = String::from_utf8_lossy(&text);
     let text = expand(&text, &|name| std::env::var(name).ok());
@@ -90,6 +104,7 @@ fn load_file(path: &PathBuf, state_dir: &Path, all: &mut Acquisitions) -> Result
     let surroundings = Surroundings {
         file: &file,
         exclude: &exclude,
+        transform: &|text| transform::compile(text, services),
         state_dir,
     };
     for document in documents {
@@ -106,21 +121,42 @@ fn load_file(path: &PathBuf, state_dir: &Path, all: &mut Acquisitions) -> Result
                 Severity::Warning => all.warnings.push(format!("warning: {finding}")),
             }
         }
-        if let Some(acquisition) = acquisition {
-            if acquisition.transform.is_some() {
-                all.warnings.push(format!(
-                    "warning: {file}: source {}: `transform` is not applied in this version",
-                    acquisition.id
-                ));
-            }
-            all.acquisitions.push(acquisition);
-        }
+        all.acquisitions.extend(acquisition);
     }
     Ok(())
 }
 
+/// The documents of a file, whose references to the environment are resolved.
+///
+/// # Errors
+/// When it cannot be read, or is no YAML.
+#[cfg(feature = "kafka")]
+pub(super) fn documents(path: &Path) -> Result<Vec<Value>> {
+    let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let text = expand(&String::from_utf8_lossy(&text), &|name| {
+        std::env::var(name).ok()
+    });
+    let refused = |error: &yaml::YamlError| {
+        let (at, file) = (error.at, path.display());
+        anyhow!("{file}:{}:{}: {}", at.line, at.column, error.message)
+    };
+    match yaml::parse(&text) {
+        Ok(documents) => {
+            let mut problems = documents.iter().flat_map(|document| &document.problems);
+            match problems.next() {
+                Some(problem) => Err(refused(problem)),
+                None => Ok(documents
+                    .iter()
+                    .map(|document| value(&document.root))
+                    .collect()),
+            }
+        }
+        Err(error) => Err(refused(&error)),
+    }
+}
+
 /// A tree of the reader of YAML as that of acquisitions.
-fn value(node: &Node) -> Value {
+pub(super) fn value(node: &Node) -> Value {
     let place = |mark: yaml::Mark| Place {
         line: mark.line,
         column: mark.column,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use overspill_event::Origin;
 
-use super::AcquisitionKind;
 use super::table::Table;
-use crate::kafka::{Fetch, KafkaConfig, OnLoss, RecordLabels, Sasl, Secret, Start, Tls};
+use super::{AcquisitionKind, Finding, Value};
+use crate::kafka::{Access, Fetch, KafkaConfig, OnLoss, RecordLabels, Sasl, Secret, Start, Tls};
 
 /// Largest line that can be asked for.
 const LINE_BYTES_MOST: u64 = 1 << 30;
@@ -45,11 +45,7 @@ pub(super) fn read(
         table.refuse_key("partition", "excludes group_id");
     }
     let timeout = timeout(table);
-    let tls = table.child("tls", |table| Some(tls(table)));
-    if tls.is_some() && !HAS_TLS {
-        table.refuse_key("tls", NO_TLS);
-    }
-    let sasl = table.child("sasl", sasl);
+    let access = access(table);
     let fetch = table.child("batch", |table| Some(fetch(table)));
     let start = start(table, group_id.is_some());
     let on_loss = on_loss(table);
@@ -67,8 +63,7 @@ pub(super) fn read(
     config.partition = partition;
     config.group_id = group_id;
     config.timeout = timeout.unwrap_or(config.timeout);
-    config.tls = tls;
-    config.sasl = sasl;
+    config.access = access;
     config.fetch = fetch.unwrap_or_default();
     config.start = start;
     config.on_loss = on_loss;
@@ -80,6 +75,28 @@ pub(super) fn read(
         .unwrap_or(config.refresh_every)
         .max(Duration::from_secs(1));
     Some((identity, AcquisitionKind::Kafka(Box::new(config))))
+}
+
+/// Reads a document that says how brokers let one in, apart from what is read or written there: `tls` and `sasl`, as
+/// in an acquisition. `file` is its name, for messages. It is of use if nothing was found; a document without
+/// anything in it asks for nothing.
+#[must_use]
+pub fn topic_access(document: &Value, file: &str) -> (Access, Vec<Finding>) {
+    if document.is_null() {
+        return (Access::default(), Vec::new());
+    }
+    let mut table = Table::new(document, file);
+    let access = access(&mut table);
+    (access, table.finish())
+}
+
+fn access(table: &mut Table<'_>) -> Access {
+    let tls = table.child("tls", |table| Some(tls(table)));
+    if tls.is_some() && !HAS_TLS {
+        table.refuse_key("tls", NO_TLS);
+    }
+    let sasl = table.child("sasl", sasl);
+    Access { tls, sasl }
 }
 
 fn size(table: &mut Table<'_>, key: &str, most: u64) -> Option<usize> {

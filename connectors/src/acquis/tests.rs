@@ -1,13 +1,16 @@
 //! Documents as users write them.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::*;
 use crate::source::check::Checked;
-use crate::source::{Turn, system_clock};
+use crate::source::{Count, Turn, system_clock};
 use crate::tail::Start;
+use crate::transform::Made;
 use crate::wal::Fsync;
 
 #[cfg(feature = "aws")]
@@ -76,6 +79,10 @@ fn read_all(text: &str) -> (Vec<Acquisition>, Vec<String>) {
     let surroundings = Surroundings {
         file: "acquis.yaml",
         exclude: &exclude,
+        transform: &|text| match text {
+            "wrong" => Err("it is wrong".to_owned()),
+            _ => Ok(Transform::new(|_, _, _| Made::default())),
+        },
         state_dir: Path::new("/state"),
     };
     let (mut acquisitions, mut findings) = (Vec::new(), Vec::new());
@@ -163,8 +170,12 @@ labels:
         config.origin.labels,
         labels.map(|(key, value)| (key.to_owned(), value.to_owned()))
     );
-    let (transform, at) = acquisitions[2].transform.as_ref().unwrap();
-    assert!(transform.starts_with("map(") && at.line > 20);
+    assert!(acquisitions[2].transform.is_some() && acquisitions[1].transform.is_none());
+    let wrong = "filename: /a.log\nlabels: {type: x}\ntransform: wrong";
+    assert_eq!(
+        refused(wrong),
+        ["acquis.yaml:3:12: key `transform`: it is wrong"]
+    );
     let AcquisitionKind::Datagrams(config) = &acquisitions[3].kind else {
         panic!("{:?}", acquisitions[3]);
     };
@@ -189,6 +200,62 @@ fn names_of_sources_outlive_a_change_of_what_is_tunable() {
         panic!();
     };
     assert_eq!(config.id, twice[1].id);
+}
+
+#[test]
+fn limits_are_rates_and_do_not_change_what_a_source_is_called() {
+    let a = "filename: /a.log\nlabels: {type: x}\n";
+    let acquisition = one(&format!(
+        "{a}max_lines_per_second: 500\nmax_bytes_per_second: 1048576"
+    ));
+    assert_eq!(acquisition.limits.lines, NonZeroU64::new(500));
+    assert_eq!(acquisition.limits.bytes, NonZeroU64::new(1_048_576));
+    assert_eq!(acquisition.id, one(a).id);
+    let none = one(&format!("{a}max_lines_per_second: 0"));
+    assert!(!none.limits.is_any());
+    assert_eq!(
+        refused(&format!("{a}max_lines_per_second: fast")),
+        [
+            "acquis.yaml:3:23: key `max_lines_per_second`: \"fast\" is no number from 1 to 1099511627776"
+        ]
+    );
+}
+
+#[test]
+fn a_limited_source_is_held_up_and_gives_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let text: String = (0..3_000)
+        .map(|n| format!("line {n} {}\n", "x".repeat(90)))
+        .collect();
+    std::fs::write(&path, text).unwrap();
+    let acquisition = one(&format!(
+        "filename: {}\nmode: cat\nmax_lines_per_second: 1\nlabels: {{type: x}}",
+        path.display()
+    ));
+    let now = Arc::new(AtomicI64::new(0));
+    let read = Arc::clone(&now);
+    let clock: Clock = Arc::new(move || read.load(Ordering::SeqCst));
+    let mut source = acquisition.build(Resume::First, clock).unwrap();
+    let mut outlet = Checked::default();
+    outlet.until(source.as_mut(), |outlet| !outlet.lines.is_empty());
+    let n_given = outlet.lines.len();
+    for _ in 0..10 {
+        outlet.poll(source.as_mut()).unwrap();
+    }
+    assert_eq!(
+        outlet.lines.len(),
+        n_given,
+        "a second's worth, and one batch"
+    );
+    assert!(n_given < 1_000);
+    // An hour a look: each brings a batch.
+    while outlet.ended.is_empty() {
+        now.fetch_add(3_600_000_000_000, Ordering::SeqCst);
+        outlet.poll(source.as_mut()).unwrap();
+    }
+    assert_eq!(outlet.lines.len(), 3_000);
+    assert!(source.counters().get(Count::HeldMs) >= 3_600_000);
 }
 
 #[test]

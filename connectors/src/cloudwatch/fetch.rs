@@ -67,7 +67,7 @@ pub(super) struct Reader {
 impl Reader {
     /// Looks, without end.
     pub(super) async fn run(mut self) {
-        let client = Client::new(&self.config.access.settings().await);
+        let mut client = Client::new(&self.config.access.settings().await);
         let mut backoff = Backoff::default();
         loop {
             let since = Instant::now();
@@ -78,6 +78,10 @@ impl Reader {
                         self.put(Piece::Missing);
                     }
                     self.pause(&trouble, &mut backoff).await;
+                    if trouble.fault == Fault::Denied {
+                        // Credentials may have run out, and others be where they were.
+                        client = Client::new(&self.config.access.settings().await);
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use serde::Deserialize;
 
-use super::config::{KafkaConfig, Sasl, Tls};
+use super::config::{Access, KafkaConfig, Sasl, Tls};
 use crate::source::{Count, Counters};
 
 /// A client that hears.
@@ -86,20 +86,28 @@ fn settings(config: &KafkaConfig) -> ClientConfig {
     }
     let answer_max = ANSWER_BYTES_MAX.max(fetch.bytes_max);
     set("fetch.max.bytes", &answer_max.to_string());
-    let protocol = match (&config.tls, &config.sasl) {
+    set_access(&config.access, &mut settings);
+    settings
+}
+
+/// Says how brokers let us in.
+pub(super) fn set_access(access: &Access, settings: &mut ClientConfig) {
+    let mut set = |key: &str, value: &str| {
+        settings.set(key, value);
+    };
+    let protocol = match (&access.tls, &access.sasl) {
         (None, None) => "plaintext",
         (Some(_), None) => "ssl",
         (None, Some(_)) => "sasl_plaintext",
         (Some(_), Some(_)) => "sasl_ssl",
     };
     set("security.protocol", protocol);
-    if let Some(tls) = &config.tls {
+    if let Some(tls) = &access.tls {
         set_tls(tls, &mut set);
     }
-    if let Some(sasl) = &config.sasl {
+    if let Some(sasl) = &access.sasl {
         set_sasl(sasl, &mut set);
     }
-    settings
 }
 
 fn set_tls(tls: &Tls, set: &mut dyn FnMut(&str, &str)) {
@@ -308,7 +316,7 @@ mod tests {
             Vec::new(),
             origin,
         );
-        config.sasl = Some(Sasl {
+        config.access.sasl = Some(Sasl {
             mechanism: "PLAIN".to_owned(),
             username: "u".to_owned(),
             password: super::super::Secret::new("hush"),

@@ -108,6 +108,15 @@ pub struct Sasl {
     pub password: Secret,
 }
 
+/// How brokers let one in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Access {
+    /// Encryption.
+    pub tls: Option<Tls>,
+    /// Name and password.
+    pub sasl: Option<Sasl>,
+}
+
 /// What is to be followed, and how.
 #[derive(Debug, Clone)]
 pub struct KafkaConfig {
@@ -145,10 +154,8 @@ pub struct KafkaConfig {
     pub queue_bytes: usize,
     /// How records are fetched.
     pub fetch: Fetch,
-    /// Encryption.
-    pub tls: Option<Tls>,
-    /// Name and password.
-    pub sasl: Option<Sasl>,
+    /// How brokers let us in.
+    pub access: Access,
     /// Which partitions are this process's.
     pub belongs: Belongs,
 }
@@ -175,8 +182,7 @@ impl KafkaConfig {
             gone_wait: Duration::from_secs(10),
             queue_bytes: 1 << 20,
             fetch: Fetch::default(),
-            tls: None,
-            sasl: None,
+            access: Access::default(),
             belongs: Belongs::default(),
         }
     }

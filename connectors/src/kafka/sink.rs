@@ -6,15 +6,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::client::set_access;
+use super::config::Access;
 use crate::sink::{From, Place, Record, RecordSink, SinkError};
 use crate::source::Backoff;
 
@@ -36,6 +42,52 @@ pub struct TopicSinkConfig {
     pub topic: String,
     /// Name of the writer: one at a time writes under it.
     pub writer: String,
+    /// How brokers let us in.
+    pub access: Access,
+}
+
+/// Hears why brokers cannot be spoken to, which calls that wait do not say.
+#[derive(Debug, Default)]
+struct Trouble(Mutex<Option<(KafkaError, String)>>);
+
+impl Trouble {
+    /// The latest reason; and whether it is that brokers do not let us in, or we do not trust them.
+    fn last(&self) -> Option<(bool, String)> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (error, reason) = last.as_ref()?;
+        let is_refusal = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::Authentication
+                    | RDKafkaErrorCode::SaslAuthenticationFailed
+                    | RDKafkaErrorCode::SSL
+            )
+        );
+        // A certificate of ours that is not accepted is told as a broken connection, with OpenSSL's word for it.
+        Some((is_refusal || reason.contains(" alert "), reason.clone()))
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl ClientContext for Trouble {
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _text: &str) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all brokers are away is said after why they are.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *last = Some((error, reason.to_owned()));
+        }
+    }
+}
+
+impl ProducerContext for Trouble {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
 }
 
 /// Writes to a topic.
@@ -43,7 +95,7 @@ pub struct TopicSink {
     config: TopicSinkConfig,
     name: String,
     /// A thread of it hears what became of records, which its calls wait for.
-    producer: ThreadedProducer<DefaultProducerContext>,
+    producer: ThreadedProducer<Trouble>,
     /// Tells the ends of partitions. One that writes would tell where what is committed ends, which may be short of
     /// what it has just committed.
     watcher: Option<BaseConsumer>,
@@ -71,7 +123,7 @@ impl TopicSink {
             .set("linger.ms", "1")
             .set("compression.type", "zstd");
         let producer = settings
-            .create()
+            .create_with_context(Trouble::default())
             .map_err(|error: KafkaError| failed(&config, "set up the client library", &error))?;
         Ok(Self {
             name: format!("topic:{}", config.topic),
@@ -90,7 +142,13 @@ impl TopicSink {
                 writer: self.config.writer.clone(),
             };
         }
-        failed(&self.config, what, error)
+        let mut failed = failed(&self.config, what, error);
+        if let SinkError::Topic { reason, .. } = &mut failed
+            && let Some((_, why)) = self.producer.context().last()
+        {
+            *reason = format!("{reason}: {why}");
+        }
+        failed
     }
 
     /// Does something again and again until it succeeds, cannot succeed any more, or takes too long.
@@ -104,11 +162,21 @@ impl TopicSink {
         let mut backoff = Backoff::default();
         loop {
             let error = match act() {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    self.producer.context().forget();
+                    return Ok(done);
+                }
                 Err(error) => error,
             };
             let is_late = until.is_some_and(|until| Instant::now() >= until);
-            if is_hopeless(&error) || is_late {
+            // A job that runs waits until it is let in again; one that begins says so at once.
+            let is_refused = until.is_some()
+                && self
+                    .producer
+                    .context()
+                    .last()
+                    .is_some_and(|(is_refused, _)| is_refused);
+            if is_hopeless(&error) || is_late || is_refused {
                 return Err(self.failed(what, &error));
             }
             if self.halt.load(Ordering::SeqCst) {
@@ -280,6 +348,7 @@ fn client(config: &TopicSinkConfig) -> ClientConfig {
         .set("allow.auto.create.topics", "false")
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "2000");
+    set_access(&config.access, &mut settings);
     settings
 }
 

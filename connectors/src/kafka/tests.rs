@@ -2,6 +2,7 @@
 
 #[path = "../../tests/support/kafka.rs"]
 mod broker;
+mod guarded;
 mod loss;
 mod outage;
 mod records;

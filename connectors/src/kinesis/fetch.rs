@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::Shard;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::config::KinesisConfig;
 use super::desk::{Desk, Job, Listed, Look, Order, Piece, Record};
 use super::place::{Place, is_sequence};
+use super::stream::KEPT_MS_MIN;
 use super::{poll, push};
 use crate::aws::{Fault, Trouble, jittered};
 use crate::bell::Bell;
@@ -26,6 +27,8 @@ const PAGE_SHARDS: i32 = 1_000;
 const PAGES_MOST: usize = 100;
 /// Nanoseconds of a millisecond.
 const MILLISECOND_NS: i64 = 1_000_000;
+/// Credentials are read anew no more often than this, however many shards are not let in.
+const RENEW_LEAST: Duration = Duration::from_secs(2);
 
 /// What all that fetches has.
 #[derive(Clone)]
@@ -37,12 +40,14 @@ pub(super) struct Hands {
     pub(super) clock: Clock,
     /// ARN of the consumer to which records are pushed, once it is registered.
     pub(super) consumer: Arc<OnceCell<String>>,
+    /// The newest client, and when its credentials were looked for.
+    pub(super) newest: Arc<Mutex<Option<(Instant, Client)>>>,
 }
 
 impl Hands {
     /// Does what is asked for, without end.
     pub(super) async fn run(self) {
-        let client = Client::new(&self.config.access.settings().await);
+        let mut client = self.renewed().await;
         let mut tasks = JoinSet::new();
         let mut handles: BTreeMap<u32, AbortHandle> = BTreeMap::new();
         let mut backoff = Backoff::default();
@@ -82,9 +87,25 @@ impl Hands {
                     self.bell.ring_news();
                 }
                 Err(trouble) => {
+                    if trouble.fault == Fault::Denied {
+                        client = self.renewed().await;
+                    }
                     self.counters.sample(Count::Errors, trouble.text);
                     (due, is_failing) = (Instant::now() + jittered(backoff.pause()), true);
                 }
+            }
+        }
+    }
+
+    /// A client that looks anew for who we are: credentials may have run out, and others be where they were.
+    async fn renewed(&self) -> Client {
+        let mut newest = self.newest.lock().await;
+        match &*newest {
+            Some((since, client)) if since.elapsed() < RENEW_LEAST => client.clone(),
+            _ => {
+                let client = Client::new(&self.config.access.settings().await);
+                *newest = Some((Instant::now(), client.clone()));
+                client
             }
         }
     }
@@ -153,6 +174,8 @@ pub(super) struct Reader {
     pub(super) place: Place,
     /// After the last record that came.
     pub(super) read_to: Place,
+    /// All that arrived before this, in nanoseconds since 1970, was handed on; `None` before the first answer.
+    pub(super) known_ns: Option<i64>,
     pub(super) backoff: Backoff,
 }
 
@@ -164,6 +187,7 @@ impl Reader {
             place: job.place.clone(),
             read_to: job.place.clone(),
             job,
+            known_ns: None,
             backoff: Backoff::default(),
         }
     }
@@ -202,6 +226,9 @@ impl Reader {
     pub(super) async fn pause(&mut self, trouble: &Trouble) {
         let text = format!("{}: {}", self.job.shard, trouble.text);
         self.hands.counters.sample(Count::Errors, text);
+        if trouble.fault == Fault::Denied {
+            self.client = self.hands.renewed().await;
+        }
         tokio::time::sleep(jittered(self.backoff.pause())).await;
     }
 
@@ -212,24 +239,58 @@ impl Reader {
         {
             return (false, true);
         }
-        self.put(Piece::Lost(format!("position is gone: {}", trouble.text)));
+        let goes_on = self.lost(format!("position is gone: {}", trouble.text));
+        (true, goes_on)
+    }
+
+    /// Tells that something is lost, and goes where there is something; answers whether reading goes on.
+    pub(super) fn lost(&mut self, why: String) -> bool {
+        self.put(Piece::Lost(why));
         match self.hands.config.on_loss {
             OnLoss::Oldest => self.place = Place::Oldest,
             OnLoss::Newest => self.place = Place::Time(self.now_ns() / MILLISECOND_NS),
-            OnLoss::Stop => return (true, false),
+            OnLoss::Stop => return false,
         }
         self.read_to = self.place.clone();
-        (true, true)
+        self.known_ns = None;
+        true
+    }
+
+    /// Notes up to when everything is known, after an answer that was this far behind the present.
+    pub(super) fn know(&mut self, last_arrival_ns: Option<i64>, as_of_ns: i64, behind_ms: i64) {
+        let at_ns = as_of_ns.saturating_sub(behind_ms.max(0).saturating_mul(MILLISECOND_NS));
+        // Behind the last record there may be others that came soon after it.
+        let known_ns = match last_arrival_ns {
+            Some(arrival_ns) if behind_ms > 0 => arrival_ns,
+            _ => at_ns,
+        };
+        self.known_ns = self.known_ns.max(Some(known_ns));
+    }
+
+    /// The last record that was read, if it is so long ago that what came after it may be gone, however long the stream
+    /// keeps records.
+    pub(super) fn doubtful(&self) -> Option<&Arc<str>> {
+        let since_ns = self.now_ns().saturating_sub(self.known_ns?);
+        match &self.read_to {
+            Place::After(last) if since_ns >= KEPT_MS_MIN * MILLISECOND_NS => Some(last),
+            _ => None,
+        }
     }
 }
 
+/// When the service had a record, in nanoseconds since 1970.
+pub(super) fn arrival_ns(record: &aws_sdk_kinesis::types::Record) -> Option<i64> {
+    let arrival = record.approximate_arrival_timestamp?;
+    i64::try_from(arrival.as_nanos()).ok()
+}
+
 fn record(record: aws_sdk_kinesis::types::Record) -> Record {
-    let arrival = record.approximate_arrival_timestamp;
+    let arrival_ns = arrival_ns(&record);
     debug_assert!(is_sequence(&record.sequence_number));
     Record {
         sequence: Arc::from(record.sequence_number),
         data: record.data.into_inner(),
         partition_key: record.partition_key.unwrap_or_default(),
-        arrival_ns: arrival.and_then(|at| i64::try_from(at.as_nanos()).ok()),
+        arrival_ns,
     }
 }

@@ -15,10 +15,11 @@ use aws_sdk_kinesis::types::{
 use tokio::time::Instant;
 
 use super::config::FanOut;
-use super::fetch::Reader;
+use super::fetch::{Reader, arrival_ns};
 use super::place::{Place, is_sequence};
 use super::poll;
 use crate::aws::{Fault, Trouble};
+use crate::policy::OnLoss;
 
 /// A subscription that says nothing for so long is made anew.
 const SILENCE_MOST: Duration = Duration::from_secs(60);
@@ -104,6 +105,13 @@ async fn subscribe(reader: &mut Reader, fan_out: &FanOut) -> Result<bool, Troubl
                 reader.backoff.reset();
                 // One that was there at once may have been there for long.
                 let was_waited_for = since.elapsed() >= WAITED_LEAST;
+                if let Some(why) = poll::gap(reader, &event.records).await? {
+                    let goes_on = reader.lost(why);
+                    if reader.hands.config.on_loss != OnLoss::Oldest {
+                        // Anew from where it is now, or not at all.
+                        return Ok(!goes_on);
+                    }
+                }
                 if take(reader, event, since_ns, was_waited_for) {
                     return Ok(true);
                 }
@@ -121,9 +129,12 @@ fn take(
     since_ns: i64,
     was_waited_for: bool,
 ) -> bool {
+    let last = event.records.last().and_then(arrival_ns);
+    let as_of_ns = since_ns.saturating_sub(ON_THE_WAY_NS);
+    reader.know(last, as_of_ns, event.millis_behind_latest);
     let is_closed = event.child_shards.is_some_and(|shards| !shards.is_empty());
     let is_at_end = event.millis_behind_latest == 0 && was_waited_for;
-    let at_end_ns = is_at_end.then_some(since_ns.saturating_sub(ON_THE_WAY_NS));
+    let at_end_ns = is_at_end.then_some(as_of_ns);
     reader.put_records(event.records, at_end_ns, is_closed);
     if is_sequence(&event.continuation_sequence_number) {
         reader.place = Place::After(event.continuation_sequence_number.into());

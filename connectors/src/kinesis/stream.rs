@@ -15,7 +15,7 @@ use crate::source::{Begun, Counters, Lag, Outlet, PartitionId, PartitionName, Po
 /// Most things of one turn.
 const STEPS_MOST: usize = 8_192;
 /// The shortest time that a stream keeps records, in milliseconds.
-const KEPT_MS_MIN: i64 = 24 * 3_600_000;
+pub(super) const KEPT_MS_MIN: i64 = 24 * 3_600_000;
 /// Nanoseconds of a millisecond.
 const MILLISECOND_NS: i64 = 1_000_000;
 

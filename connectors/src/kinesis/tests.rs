@@ -1,5 +1,6 @@
 //! Against servers that behave as Kinesis does.
 
+mod behind;
 mod push;
 mod reshard;
 mod trouble;

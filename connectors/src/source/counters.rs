@@ -46,11 +46,17 @@ pub enum Count {
     LogWaits,
     /// Records with nothing in them.
     RecordsEmpty,
+    /// Milliseconds for which the source was held up by its limits.
+    HeldMs,
+    /// Lines that a transform made.
+    LinesMade,
+    /// Lines that a transform left as they were, since it failed.
+    TransformErrors,
 }
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Lines,
         Self::Bytes,
         Self::LinesCut,
@@ -68,6 +74,9 @@ impl Count {
         Self::ConnectionsRefused,
         Self::LogWaits,
         Self::RecordsEmpty,
+        Self::HeldMs,
+        Self::LinesMade,
+        Self::TransformErrors,
     ];
 
     /// Name in metrics.
@@ -91,6 +100,9 @@ impl Count {
             Self::ConnectionsRefused => "connections_refused",
             Self::LogWaits => "log_waits",
             Self::RecordsEmpty => "records_empty",
+            Self::HeldMs => "held_ms",
+            Self::LinesMade => "lines_made",
+            Self::TransformErrors => "transform_errors",
         }
     }
 

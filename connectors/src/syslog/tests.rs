@@ -2,8 +2,10 @@
 
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
@@ -11,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::*;
+use crate::limit::Limits;
 use crate::source::check::Checked;
 use crate::source::{Count, LiveSource, Resume, SourceError, system_clock};
 use crate::wal::Fsync;
@@ -79,6 +82,42 @@ fn datagrams_are_lines_and_bad_and_long_ones_are_counted() {
     sender.send(message(2).as_bytes()).unwrap();
     second.until_lines(&mut again, 1);
     assert_eq!(second.lines[0].offset, 4);
+}
+
+#[test]
+fn datagrams_over_a_limit_are_dropped_and_counted() {
+    let now = Arc::new(AtomicI64::new(1));
+    let read = Arc::clone(&now);
+    let limits = Limits {
+        lines: NonZeroU64::new(5),
+        bytes: None,
+    };
+    let mut source = DatagramSource::new(
+        config(),
+        &Resume::First,
+        Arc::new(move || read.load(Ordering::SeqCst)),
+    )
+    .with_limits(limits);
+    let mut outlet = Checked::default();
+    outlet.poll(&mut source).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.connect(source.local_address().unwrap()).unwrap();
+    let counters = Arc::clone(source.counters());
+    let n_dropped = || counters.get(Count::Dropped);
+    for n in 0..20 {
+        sender.send(message(n).as_bytes()).unwrap();
+    }
+    outlet.until(&mut source, |_| n_dropped() == 15);
+    assert_eq!(outlet.texts(), lines(0, 5));
+    assert_eq!(counters.get(Count::Lines), 5);
+    // A second later there is room for as many.
+    now.fetch_add(1_000_000_000, Ordering::SeqCst);
+    for n in 20..30 {
+        sender.send(message(n).as_bytes()).unwrap();
+    }
+    outlet.until(&mut source, |_| n_dropped() == 20);
+    assert_eq!(outlet.texts()[5..], lines(20, 25));
+    assert_eq!(outlet.lines[9].offset, 9);
 }
 
 #[test]

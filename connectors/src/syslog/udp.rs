@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::SyslogConfig;
 use super::gather::Gather;
+use crate::limit::{Limits, Meter};
 use crate::pipe::Clocked;
 use crate::source::{
     Begun, Clock, Count, Counters, Lag, LiveSource, Mailbox, Offered, Outlet, PartitionId,
@@ -51,6 +52,7 @@ pub struct DatagramSource {
     name: PartitionName,
     clock: Clocked,
     counters: Arc<Counters>,
+    meter: Option<Meter>,
     gather: Gather,
     context: Arc<[u8]>,
     next_offset: u64,
@@ -81,10 +83,19 @@ impl DatagramSource {
             name,
             clock: Clocked(clock),
             counters: Arc::default(),
+            meter: None,
             context: Arc::from(CONTEXT),
             listening: None,
             has_begun: false,
         }
+    }
+
+    /// What is over these limits is dropped, and counted ([`Count::Dropped`]): senders of datagrams do not wait.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        let clock = Arc::clone(&self.clock.0);
+        self.meter = limits.is_any().then(|| Meter::new(limits, clock));
+        self
     }
 
     /// Where it listens, once it does.
@@ -259,6 +270,13 @@ impl LiveSource for DatagramSource {
         while !self.gather.is_full()
             && let Some(datagram) = listening.mailbox.take()
         {
+            if let Some(meter) = &mut self.meter {
+                if !meter.has_left() {
+                    self.counters.add(Count::Dropped, 1);
+                    continue;
+                }
+                meter.spend(1, datagram.message.len());
+            }
             let sender = datagram.sender.to_string();
             let message = (sender.as_bytes(), &*datagram.message, datagram.is_cut);
             self.gather

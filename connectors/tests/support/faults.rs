@@ -10,14 +10,14 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// What is to be answered.
 #[derive(Debug, Clone)]
 struct Fault {
     /// End of the call's name.
     call: String,
-    /// A text that is in what is asked.
+    /// A text that is in what is asked, head or body.
     holds: String,
     /// Name of the error; the connection is cut without one.
     error: Option<String>,
@@ -29,6 +29,30 @@ pub struct Faults {
     pub port: u16,
     faults: Arc<Mutex<Vec<Fault>>>,
     calls: Arc<Mutex<Vec<String>>>,
+    gate: Arc<Gate>,
+}
+
+/// Where calls of one name are held up.
+#[derive(Debug, Default)]
+struct Gate {
+    /// The end of their name, and how many wait.
+    held: Mutex<(Option<String>, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn pass(&self, call: &str) {
+        let mut held = self.held.lock().unwrap();
+        let is_it = |name: &Option<String>| name.as_ref().is_some_and(|name| call.ends_with(name));
+        if !is_it(&held.0) {
+            return;
+        }
+        held.1 += 1;
+        self.changed.notify_all();
+        while is_it(&held.0) {
+            held = self.changed.wait(held).unwrap();
+        }
+    }
 }
 
 impl Faults {
@@ -39,15 +63,18 @@ impl Faults {
             port: listener.local_addr().unwrap().port(),
             faults: Arc::default(),
             calls: Arc::default(),
+            gate: Arc::default(),
         };
         let (shared, calls) = (Arc::clone(&faults.faults), Arc::clone(&faults.calls));
+        let gate = Arc::clone(&faults.gate);
         std::thread::Builder::new()
             .spawn(move || {
                 for client in listener.incoming().flatten() {
                     let (shared, calls) = (Arc::clone(&shared), Arc::clone(&calls));
+                    let gate = Arc::clone(&gate);
                     std::thread::Builder::new()
                         .spawn(move || {
-                            let _ended = serve(&client, server, &shared, &calls);
+                            let _ended = serve(&client, server, &shared, &calls, &gate);
                             let _closed = client.shutdown(Shutdown::Both);
                         })
                         .unwrap();
@@ -80,6 +107,21 @@ impl Faults {
         });
     }
 
+    /// Holds up calls of this name from now on, and waits until there is one.
+    pub fn hold(&self, call: &str) {
+        let mut held = self.gate.held.lock().unwrap();
+        *held = (Some(call.to_owned()), 0);
+        while held.1 == 0 {
+            held = self.gate.changed.wait(held).unwrap();
+        }
+    }
+
+    /// Lets them go on.
+    pub fn release(&self) {
+        self.gate.held.lock().unwrap().0 = None;
+        self.gate.changed.notify_all();
+    }
+
     /// How many errors are left to be answered.
     pub fn n_left(&self) -> u32 {
         let faults = self.faults.lock().unwrap();
@@ -98,6 +140,7 @@ fn serve(
     server: u16,
     faults: &Mutex<Vec<Fault>>,
     calls: &Mutex<Vec<String>>,
+    gate: &Gate,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let (mut head, mut call, mut n_body) = (String::new(), String::new(), 0);
@@ -124,7 +167,8 @@ fn serve(
     let mut body = vec![0; n_body];
     reader.read_exact(&mut body)?;
     calls.lock().unwrap().push(call.clone());
-    let text = String::from_utf8_lossy(&body).into_owned();
+    gate.pass(&call);
+    let text = format!("{head}\r\n{}", String::from_utf8_lossy(&body));
     let chosen = faults.lock().unwrap().iter_mut().find_map(|fault| {
         let is_it = fault.n_left > 0 && call.ends_with(&fault.call) && text.contains(&fault.holds);
         is_it.then(|| {

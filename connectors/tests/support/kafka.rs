@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{Offset, TopicPartitionList};
@@ -58,6 +59,119 @@ wait $pid
 pub fn shared() -> Option<&'static Broker> {
     static SHARED: OnceLock<Result<Broker, String>> = OnceLock::new();
     told(SHARED.get_or_init(Broker::start).as_ref())
+}
+
+/// A broker that also listens where one has to say who one is.
+pub fn guarded() -> Option<&'static Broker> {
+    static GUARDED: OnceLock<Result<Broker, String>> = OnceLock::new();
+    // First the shared one, so that jars are fetched once.
+    shared()?;
+    told(
+        GUARDED
+            .get_or_init(|| Broker::begin(Some(Doors::new()?)))
+            .as_ref(),
+    )
+}
+
+/// Who is let in by [`Doors::sasl`] and [`Doors::both`].
+pub const USER: &str = "alice";
+/// Her password.
+pub const PASSWORD: &str = "open sesame";
+
+/// Ports of a broker at which one has to say who one is.
+pub struct Doors {
+    /// By name and password: `PLAIN`, `SCRAM-SHA-256` and `SCRAM-SHA-512`.
+    pub sasl: u16,
+    /// By a certificate, over TLS.
+    pub tls: u16,
+    /// By name and password, over TLS.
+    pub both: u16,
+}
+
+impl Doors {
+    fn new() -> Result<Self, String> {
+        Ok(Self {
+            sasl: free_port()?,
+            tls: free_port()?,
+            both: free_port()?,
+        })
+    }
+
+    /// Listeners, each with its port.
+    fn listeners(&self) -> String {
+        let Self { sasl, tls, both } = self;
+        format!(",SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both}")
+    }
+
+    fn properties(&self, dir: &Path) -> String {
+        let mut text = format!(
+            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+             ssl.keystore.type=PKCS12\nssl.keystore.location={}\nssl.keystore.password={PASSWORD}\n\
+             ssl.key.password={PASSWORD}\nlistener.name.tls.ssl.client.auth=required\n\
+             listener.name.tls.ssl.truststore.type=PEM\nlistener.name.tls.ssl.truststore.location={}\n",
+            dir.join(STORE).display(),
+            certificates().join("ca.pem").display(),
+        );
+        let module = "org.apache.kafka.common.security";
+        for name in ["sasl", "both"] {
+            let prefix = format!("listener.name.{name}");
+            text += &format!(
+                "{prefix}.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
+                 user_{USER}=\"{PASSWORD}\";\n"
+            );
+            for mechanism in ["scram-sha-256", "scram-sha-512"] {
+                text += &format!(
+                    "{prefix}.{mechanism}.sasl.jaas.config={module}.scram.ScramLoginModule required;\n"
+                );
+            }
+        }
+        text
+    }
+}
+
+/// The broker's key, and its certificate for who connects.
+const STORE: &str = "broker.p12";
+const CERTIFICATE: &str = "broker.pem";
+
+/// Certificates of clients, and who has signed them.
+pub fn certificates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/syslog/certs")
+}
+
+/// Makes a key and a certificate that has signed itself.
+fn make_certificate(dir: &Path) -> Result<(), String> {
+    let keytool = |args: &[&str]| {
+        let output = Command::new("keytool")
+            .args(args)
+            .args([
+                "-alias",
+                "broker",
+                "-storetype",
+                "PKCS12",
+                "-storepass",
+                PASSWORD,
+            ])
+            .args(["-keystore", STORE])
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("keytool: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.status.success().then_some(()).ok_or(said)
+    };
+    let (name, address) = ("CN=broker", "SAN=IP:127.0.0.1");
+    keytool(&[
+        "-genkeypair",
+        "-keyalg",
+        "EC",
+        "-validity",
+        "3650",
+        "-dname",
+        name,
+        "-ext",
+        address,
+    ])?;
+    keytool(&["-exportcert", "-rfc", "-file", CERTIFICATE])
 }
 
 /// A broker of one's own, to be killed.
@@ -124,6 +238,7 @@ pub struct Broker {
     dir: tempfile::TempDir,
     libs: PathBuf,
     port: u16,
+    doors: Option<Doors>,
     running: Option<(Child, ChildStdin)>,
 }
 
@@ -133,17 +248,22 @@ impl Broker {
     /// # Errors
     /// Why there is none.
     pub fn start() -> Result<Self, String> {
+        Self::begin(None)
+    }
+
+    fn begin(doors: Option<Doors>) -> Result<Self, String> {
         let libs = jars()?;
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         let (port, controller) = (free_port()?, free_port()?);
         let data = dir.path().join("data");
-        let properties = format!(
+        let more = doors.as_ref().map(Doors::listeners).unwrap_or_default();
+        let mut properties = format!(
             "process.roles=broker,controller\nnode.id=1\n\
              controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,BOTH:SASL_SSL\n\
              inter.broker.listener.name=PLAINTEXT\nlog.dirs={}\nnum.partitions=1\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n\
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
@@ -152,6 +272,10 @@ impl Broker {
              auto.create.topics.enable=false\nlog.retention.check.interval.ms=1000\nlog.retention.ms=-1\n",
             data.display()
         );
+        if let Some(doors) = &doors {
+            make_certificate(dir.path())?;
+            properties += &doors.properties(dir.path());
+        }
         let write = |name: &str, text: &str| {
             fs::write(dir.path().join(name), text).map_err(|error| error.to_string())
         };
@@ -161,12 +285,19 @@ impl Broker {
             dir,
             libs,
             port,
+            doors,
             running: None,
         };
-        let formatted = broker
-            .java("kafka.tools.StorageTool")
+        let mut format = broker.java("kafka.tools.StorageTool");
+        format
             .args(["format", "-t", CLUSTER, "-c"])
-            .arg(broker.dir.path().join("server.properties"))
+            .arg(broker.dir.path().join("server.properties"));
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            format
+                .arg("--add-scram")
+                .arg(format!("{mechanism}=[name={USER},password={PASSWORD}]"));
+        }
+        let formatted = format
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("java: {error}"))?;
@@ -261,6 +392,16 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where one has to say who one is.
+    pub fn doors(&self) -> &Doors {
+        self.doors.as_ref().expect("it is a guarded one")
+    }
+
+    /// The certificate that it shows.
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.path().join(CERTIFICATE)
+    }
+
     /// Settings of a client.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -275,10 +416,19 @@ impl Broker {
     /// Makes a topic.
     pub fn create_topic(&self, name: &str, partitions: i32) {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let created = block_on(self.admin().create_topics([&topic], &options())).unwrap();
-        created[0]
-            .as_ref()
-            .unwrap_or_else(|error| panic!("{error:?}"));
+        let since = Instant::now();
+        loop {
+            // A broker that gets no time answers late, or is taken for one that is away, by itself too.
+            let why = match block_on(self.admin().create_topics([&topic], &options())) {
+                Err(error) => error.to_string(),
+                Ok(created) => match &created[0] {
+                    Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return,
+                    Err((_, error)) => error.to_string(),
+                },
+            };
+            assert!(since.elapsed() < PATIENCE, "{name}: {why}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Takes a topic away.

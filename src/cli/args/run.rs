@@ -60,6 +60,10 @@ pub struct RunArgs {
     /// Look every few seconds whether files of the content have changed, and reload them as at SIGHUP.
     #[arg(long, help_heading = "Input")]
     pub watch: bool,
+    /// Take orders to reload the content from this topic (builds with `kafka`):
+    /// `kafka://HOST:PORT[,HOST:PORT]/TOPIC[?config=FILE]`.
+    #[arg(long, value_name = "TOPIC", help_heading = "Input")]
+    pub control: Option<String>,
     /// The other processes, if there are any.
     #[command(flatten)]
     pub cluster: ClusterArgs,

@@ -61,7 +61,7 @@ fn our_keys_of_a_topic_stand_beside_them() {
     assert_eq!(of.record_labels, labels);
     assert_eq!((of.line_bytes_max, of.queue_bytes), (1_000, 65_536));
     assert_eq!(of.refresh_every, Duration::from_secs(5));
-    assert_eq!(of.sasl.unwrap().mechanism, "PLAIN");
+    assert_eq!(of.access.sasl.unwrap().mechanism, "PLAIN");
 }
 
 #[test]

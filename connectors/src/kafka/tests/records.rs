@@ -131,3 +131,87 @@ fn only_what_was_committed_is_seen_and_markers_at_the_end_hold_nobody_up() {
     second.until_lines(&mut again, 1);
     assert_eq!(second.texts(), ["line 30"]);
 }
+
+#[test]
+fn records_that_are_no_use_are_counted_with_their_place_and_stop_nobody() {
+    let Some(broker) = broker::shared() else {
+        return;
+    };
+    broker.create_topic("useless", 1);
+    let sender = broker.sender();
+    let place = ("useless", 0);
+    // A sender's clock that is half an hour ahead, which is as much as a broker takes by itself.
+    let future_ms = system_clock()() / 1_000_000 + 1_800_000;
+    let huge = format!(r#"{{"message":"{}"}}"#, "x".repeat(200_000));
+    for value in [
+        Some(&b"\xff\xfe no JSON"[..]),
+        Some(br#"{"other":"field"}"#),
+        None,
+        Some(huge.as_bytes()),
+        Some(br#"{"message":"good"}"#),
+    ] {
+        sender.send_with(place, "k", value, &[], future_ms);
+    }
+    sender.flush();
+    let mut config = config(broker, "useless");
+    config.json_field = Some("message".to_owned());
+    let mut source = open(&config, Resume::First);
+    let mut outlet = Checked::default();
+    outlet.until_lines(&mut source, 2);
+    assert!(outlet.lines[0].is_cut);
+    assert_eq!(outlet.lines[0].text.len(), config.line_bytes_max);
+    assert_eq!(
+        (outlet.lines[1].offset, &*outlet.lines[1].text),
+        (4, "good")
+    );
+    // What the sender claims is told; how far it is believed is for whoever runs the job.
+    assert_eq!(outlet.lines[1].time_ns, Some(future_ms * 1_000_000));
+    let counters = source.counters();
+    for (count, n) in [
+        (Count::Refused, 2),
+        (Count::RecordsEmpty, 1),
+        (Count::LinesCut, 1),
+        (Count::Errors, 0),
+    ] {
+        assert_eq!(counters.get(count), n, "{count:?}");
+    }
+    let samples = counters.take_samples();
+    let text = &samples[0].text;
+    assert!(text.starts_with("useless/0 at 0: "), "{text}");
+    let before = system_clock()();
+    outlet.until(&mut source, |outlet| has_caught_up(outlet, 1, before));
+}
+
+#[test]
+fn what_came_to_a_topic_before_one_listens_is_not_given_and_the_rest_once() {
+    let Some(broker) = broker::shared() else {
+        return;
+    };
+    broker.create_topic("orders", 2);
+    let sender = broker.sender();
+    sender.send_lines("orders", 0, numbered(0..3));
+    let brokers = vec![broker.address()];
+    let mut topic = Newest::new("orders", brokers, "orders", Access::default()).unwrap();
+    let mut records = Vec::new();
+    let wait = Duration::from_millis(20);
+    let mut poll = |records: &mut Vec<String>| {
+        let mut each = |record: &[u8]| records.push(String::from_utf8_lossy(record).into_owned());
+        topic.poll(wait, &mut each).unwrap();
+        topic.has_begun()
+    };
+    let since = Instant::now();
+    while !poll(&mut records) {
+        assert!(since.elapsed() < Duration::from_secs(60));
+    }
+    sender.send_lines("orders", 0, numbered(3..5));
+    sender.send_lines("orders", 1, numbered(5..6));
+    while records.len() < 3 {
+        poll(&mut records);
+        assert!(since.elapsed() < Duration::from_secs(120), "{records:?}");
+    }
+    for _ in 0..10 {
+        poll(&mut records);
+    }
+    records.sort();
+    assert_eq!(records, ["line 3", "line 4", "line 5"]);
+}

@@ -14,6 +14,7 @@ fn sink(broker: &Broker, topic: &str, halt: &Arc<AtomicBool>) -> TopicSink {
         brokers: vec![broker.address()],
         topic: topic.to_owned(),
         writer: format!("writer of {topic}"),
+        access: Access::default(),
     };
     TopicSink::new(config, Arc::clone(halt)).unwrap()
 }
