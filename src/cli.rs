@@ -18,12 +18,15 @@ mod top;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command};
+use args::{Cli, Command, LogFormat};
+use overspill_connectors::source::system_clock;
+use overspill_golike::time::{Time, append_rfc3339_nano};
 
 use crate::signals::INTERRUPTED;
 
@@ -115,7 +118,51 @@ pub(crate) fn print(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether what is said on standard error is JSON.
+static LOG_IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Decides upon the form of what is said on standard error from here on.
+fn log_as(format: LogFormat) {
+    LOG_IS_JSON.store(format == LogFormat::Json, Ordering::SeqCst);
+}
+
 /// Writes to standard error; a closed one is no reason to stop.
 pub(crate) fn tell(text: &str) {
-    let _closed = std::io::stderr().lock().write_all(text.as_bytes());
+    let mut err = std::io::stderr().lock();
+    let _closed = match LOG_IS_JSON.load(Ordering::SeqCst) {
+        true => err.write_all(json_lines(text, system_clock()()).as_bytes()),
+        false => err.write_all(text.as_bytes()),
+    };
+}
+
+/// Lines as structured ones. Those that are an error or a warning begin with that word.
+fn json_lines(text: &str, now_ns: i64) -> String {
+    let mut time = Vec::new();
+    append_rfc3339_nano(&Time::from_unix_ns(now_ns), &mut time);
+    let time = String::from_utf8_lossy(&time);
+    let line = |line: &str| {
+        let (level, message) = match line.split_once(": ") {
+            Some((level @ ("error" | "warning"), message)) => (level, message),
+            _ => ("info", line),
+        };
+        let object = serde_json::json!({ "time": time, "level": level, "message": message.trim() });
+        format!("{object}\n")
+    };
+    text.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_has_a_level() {
+        let text = "warning: a: b\nresumed    checkpoint 3\nerror: \"x\"\n";
+        let given = json_lines(text, 0);
+        let lines: Vec<&str> = given.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].contains("\"level\":\"warning\"") && lines[0].contains("\"a: b\""));
+        assert!(lines[1].contains("\"info\"") && lines[1].contains("1970-01-01T00:00:00Z"));
+        assert!(lines[2].contains("\"level\":\"error\"") && lines[2].contains("\\\"x\\\""));
+    }
 }

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cluster::ClusterArgs;
 pub use decisions::{DecisionLogArgs, DecisionsArgs, DecisionsCommand};
-pub use run::RunArgs;
+pub use run::{LogFormat, RunArgs};
 pub use top::TopArgs;
 
 /// Detection engine for logs: CrowdSec's parsers and scenarios, counted over the whole fleet.

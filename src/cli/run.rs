@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use overspill_connectors::source::system_clock;
 use overspill_dataflow::{Mode, Plan};
 use overspill_decision::wire;
 use overspill_event::Alert;
@@ -14,16 +15,17 @@ use overspill_golike::time::Time;
 use overspill_peers::supervise::Ended;
 use overspill_peers::supervise::child::{die_with_supervisor, exit_on_panic};
 use overspill_scenarios::{ConfigPaths, Prometheus, config_paths};
+use overspill_telemetry::{SpanExporter, SpanValue};
 
-use super::args::{ClusterArgs, Color, Format, RunArgs};
+use super::args::{ClusterArgs, Color, Format, LogFormat, RunArgs};
 use super::cluster::{is_follower, is_supervisor, member};
 use super::reload::Next;
 use super::replay::{content_name, moment, report_content};
-use super::{Exit, defaults, print, tell};
+use super::{Exit, defaults, log_as, print, tell};
 use crate::content::{self, Engine};
 use crate::decisions;
 use crate::fleet;
-use crate::live::metrics::{Listen, Meters};
+use crate::live::metrics::{Listen, Meters, Tracer};
 use crate::live::{self, Config, Word, control, places, sources};
 use crate::report::human::grouped;
 use crate::report::term::{Paint, Style, safe};
@@ -35,7 +37,11 @@ const STATE_OF_ROOT: &str = "/var/lib/overspill";
 
 pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> {
     let args = &defaults::fill(args)?;
-    let err = Style::of(&std::io::stderr(), color);
+    log_as(args.log_format);
+    let err = match args.log_format {
+        LogFormat::Text => Style::of(&std::io::stderr(), color),
+        LogFormat::Json => Style::plain(80),
+    };
     if is_supervisor(&args.cluster) {
         return supervise(args);
     }
@@ -69,8 +75,10 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
     }
     let out = Style::of(&std::io::stdout(), color);
     let mut shown = Ok(());
+    let tracer = Arc::new(tracer(args)?);
     let mut config = config;
     let ended = loop {
+        config.meters = Meters::new(&tracer);
         let ended = live::run(config, |word| {
             if shown.is_ok() {
                 shown = show(&word, index, format, &out, &err);
@@ -95,6 +103,29 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
         tell(&text);
     }
     Ok(Exit::Done)
+}
+
+/// What sends spans, if they are wanted.
+fn tracer(args: &RunArgs) -> Result<Tracer> {
+    let Some(endpoint) = &args.traces else {
+        return Ok(Tracer::default());
+    };
+    let text = |text: &str| SpanValue::Text(text.to_owned());
+    let process = args.cluster.process.unwrap_or(0);
+    let resource = vec![
+        ("service.name", text("overspill")),
+        ("service.version", text(env!("CARGO_PKG_VERSION"))),
+        (
+            "host.name",
+            text(&args.node.clone().unwrap_or_else(host_name)),
+        ),
+        (
+            "overspill.process",
+            SpanValue::Number(i64::try_from(process).unwrap_or(-1)),
+        ),
+    ];
+    let exporter = SpanExporter::start(endpoint, resource).context("--traces")?;
+    Ok(Tracer::new(exporter, system_clock()))
 }
 
 /// Starts the processes, and starts them again.
@@ -199,7 +230,7 @@ fn config(
         cluster: member(&args.cluster, engine.digest)?,
         reload: Arc::default(),
         listen: listen(args)?,
-        meters: Meters::new(),
+        meters: Meters::new(&Arc::default()),
         refused: Vec::new(),
     })
 }

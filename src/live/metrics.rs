@@ -17,6 +17,7 @@ mod page;
 mod proc;
 mod site;
 mod summary;
+mod tracer;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::wire::chain;
 pub use meters::Meters;
 pub(crate) use meters::{JobMeters, SourceMeter};
 use site::LiveSite;
+pub use tracer::Tracer;
 
 /// Where metrics are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

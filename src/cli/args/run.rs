@@ -3,9 +3,18 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{ClusterArgs, ContentArgs};
+
+/// Form of what is said on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line: time, level, message.
+    Json,
+}
 
 /// Flags of `run`.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +66,13 @@ pub struct RunArgs {
     /// supervisor take this port and those after it.
     #[arg(long, value_name = "ADDRESS", help_heading = "Watching")]
     pub listen: Option<String>,
+    /// Send spans of checkpoints, restores and alerts to a collector of OpenTelemetry, such as
+    /// http://127.0.0.1:4318 (OTLP as JSON over HTTP).
+    #[arg(long, value_name = "URL", help_heading = "Watching")]
+    pub traces: Option<String>,
+    /// Form of what is said on standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Watching")]
+    pub log_format: LogFormat,
     /// Look every few seconds whether files of the content have changed, and reload them as at SIGHUP.
     #[arg(long, help_heading = "Input")]
     pub watch: bool,

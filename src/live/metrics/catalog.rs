@@ -72,6 +72,7 @@ metrics! {
     ALERTS: Counter "overspill_alerts_total" ["what"] "Alerts given and withdrawn, in the process of worker 0.";
     ALERTS_FAILED: Counter "overspill_alerts_failed_total" [] "Alerts that could not be built or decided upon.";
     WARNINGS: Counter "overspill_warnings_total" [] "Warnings that the job told.";
+    SPANS: Counter "overspill_spans_total" ["outcome"] "Spans for a collector of OpenTelemetry, by what became of them: sent, dropped.";
 
     // Ours: time.
     WATERMARK: Gauge "overspill_watermark_seconds" ["source", "partition"] "Event time that a partition has passed, in seconds since 1970.";

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use overspill_connectors::LiveSource;
 use overspill_connectors::acquis::{Acquisition, AcquisitionKind};
 use overspill_connectors::source::{Counters, Lag};
 use overspill_dataflow::Progress;
 use overspill_dataflow::intake::Intake;
-use overspill_telemetry::Histogram;
+use overspill_telemetry::{Histogram, SpanValue};
 
+use super::tracer::{Tracer, number, text};
 use crate::live::Word;
 use crate::live::outlet::{Lanes, Register};
 
@@ -46,6 +47,7 @@ pub struct Meters {
     pub(crate) n_warnings: AtomicU64,
     /// Alerts by what they are about: scenario of the last one, and how many stand.
     pub(crate) attackers: Mutex<BTreeMap<String, (String, i64)>>,
+    pub(crate) tracer: Arc<Tracer>,
 }
 
 /// A source as it was last seen.
@@ -72,6 +74,7 @@ pub(crate) struct CheckpointMeter {
     pub(crate) upto_ns: AtomicI64,
     pub(crate) resumed_ns: AtomicI64,
     pub(crate) generation: AtomicU64,
+    tracer: Arc<Tracer>,
 }
 
 impl std::fmt::Debug for Meters {
@@ -83,8 +86,9 @@ impl std::fmt::Debug for Meters {
 impl Meters {
     /// For a job that is about to begin.
     #[must_use]
-    pub fn new() -> Arc<Self> {
+    pub fn new(tracer: &Arc<Tracer>) -> Arc<Self> {
         Arc::new(Self {
+            tracer: Arc::clone(tracer),
             began: Instant::now(),
             job: OnceLock::new(),
             asked: AtomicU64::new(0),
@@ -100,6 +104,7 @@ impl Meters {
                 upto_ns: AtomicI64::new(i64::MIN),
                 resumed_ns: AtomicI64::new(i64::MIN),
                 generation: AtomicU64::new(0),
+                tracer: Arc::clone(tracer),
             },
             n_warnings: AtomicU64::new(0),
             attackers: Mutex::default(),
@@ -155,14 +160,40 @@ impl Meters {
     /// Sees what everybody is told.
     pub(crate) fn saw(&self, word: &Word) {
         match word {
-            Word::Resumed { upto_ns, .. } => {
+            Word::Resumed {
+                number: checkpoint,
+                upto_ns,
+                n_partitions,
+            } => {
                 let resumed_ns = &self.checkpoints.resumed_ns;
                 resumed_ns.store(*upto_ns, Ordering::SeqCst);
+                let attributes = || {
+                    vec![
+                        ("checkpoint.number", number(*checkpoint)),
+                        ("checkpoint.as_of_ns", SpanValue::Number(*upto_ns)),
+                        ("partitions", number(*n_partitions as u64)),
+                    ]
+                };
+                self.tracer
+                    .ended("restore", self.began.elapsed(), attributes, None);
             }
             Word::Trouble(_) => {
                 self.n_warnings.fetch_add(1, Ordering::Relaxed);
             }
-            Word::Alert(alert, diff) => self.alert(&alert.source.value, &alert.scenario, *diff),
+            Word::Alert(alert, diff) => {
+                self.alert(&alert.source.value, &alert.scenario, *diff);
+                let name = if *diff > 0 { "alert" } else { "withdrawal" };
+                let attributes = || {
+                    vec![
+                        ("alert.uuid", text(&alert.uuid)),
+                        ("alert.scenario", text(&alert.scenario)),
+                        ("alert.source", text(&alert.source.value)),
+                        ("alert.stop_at", text(&alert.stop_at)),
+                        ("alert.decisions", number(alert.decisions.len() as u64)),
+                    ]
+                };
+                self.tracer.ended(name, Duration::ZERO, attributes, None);
+            }
             Word::Listening(_) => {}
         }
     }
@@ -204,7 +235,16 @@ impl CheckpointMeter {
     /// It is committed.
     pub(crate) fn kept(&self, upto_ns: i64, n_bytes: u64) {
         if let Some(asked) = lock(&self.asked).take() {
-            self.took.observe(asked.elapsed());
+            let took = asked.elapsed();
+            self.took.observe(took);
+            let attributes = || {
+                vec![
+                    ("checkpoint.as_of_ns", SpanValue::Number(upto_ns)),
+                    ("checkpoint.bytes", number(n_bytes)),
+                    ("generation", number(self.generation.load(Ordering::SeqCst))),
+                ]
+            };
+            self.tracer.ended("checkpoint", took, attributes, None);
         }
         *lock(&self.last) = Some(Instant::now());
         self.n_kept.fetch_add(1, Ordering::Relaxed);
@@ -215,7 +255,11 @@ impl CheckpointMeter {
 
     /// It could not be written.
     pub(crate) fn failed(&self) {
-        lock(&self.asked).take();
+        if let Some(asked) = lock(&self.asked).take() {
+            let why = Some("it could not be written");
+            self.tracer
+                .ended("checkpoint", asked.elapsed(), Vec::new, why);
+        }
         self.n_failed.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -290,7 +334,7 @@ mod tests {
 
     #[test]
     fn attackers_stand_as_long_as_their_alerts() {
-        let meters = Meters::new();
+        let meters = Meters::new(&Arc::default());
         for (attacker, diff) in [
             ("a", 1),
             ("b", 1),
@@ -306,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_attackers_leaves_those_that_come_back() {
-        let meters = Meters::new();
+        let meters = Meters::new(&Arc::default());
         meters.alert("often", "s", 1);
         meters.alert("often", "s", 1);
         for n in 0..5 * ATTACKERS_MAX {
@@ -318,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_job_is_ready_once_it_reads_and_until_it_stops() {
-        let meters = Meters::new();
+        let meters = Meters::new(&Arc::default());
         let stop = Arc::new(AtomicBool::new(false));
         let intake = Arc::new(Intake::default());
         assert_eq!(meters.unready(), Some("the job is being restored"));

@@ -43,6 +43,10 @@ pub(super) fn fill(
         &[],
         meters.n_warnings.load(Ordering::Relaxed),
     );
+    if let Some((sent, dropped)) = meters.tracer.counts() {
+        page.count(&catalog::SPANS, &["sent"], sent);
+        page.count(&catalog::SPANS, &["dropped"], dropped);
+    }
     page.count(&catalog::HTTP_REQUESTS, &[], http.requests());
     for (why, n) in [
         ("refused", http.refused()),

@@ -378,6 +378,10 @@ fn what_cannot_be_run_is_said_with_its_place() {
     .is(1, "", "error: write /dev/full");
     // A configuration names what is read.
     dir.file("crowdsec/acquis.d/odd.yml", "filename: [\n");
+    dir.file(
+        "crowdsec/parsers/s01-parse/any.yaml",
+        "name: me/any\nstatics:\n- meta: any\n  value: thing\n",
+    );
     let config = dir.file(
         "crowdsec/config.yaml",
         "crowdsec_service: { acquisition_dir: acquis.d }\n",

@@ -281,3 +281,52 @@ fn the_configuration_of_crowdsec_says_where_to_listen() {
     drop(taken);
     with(&[]).is(0, "", &format!("metrics    http://{address}/metrics"));
 }
+
+#[test]
+fn a_collector_is_told_of_alerts_and_the_log_is_json() {
+    let dir = Dir::new();
+    let log = dir.file("access.log", super::probing());
+    let acquis = dir.file(
+        "acquis.yaml",
+        format!("filename: {log}\nmode: cat\nlabels: {{ type: nginx }}\n"),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let collector = std::thread::Builder::new()
+        .name("collector".to_owned())
+        .spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut text = Vec::new();
+            let mut piece = [0; 4_096];
+            // The last member of a span is its status.
+            while !String::from_utf8_lossy(&text).ends_with("]}]}") {
+                let n = stream.read(&mut piece).unwrap();
+                assert!(n > 0, "{}", String::from_utf8_lossy(&text));
+                text.extend_from_slice(&piece[..n]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            String::from_utf8(text).unwrap()
+        })
+        .unwrap();
+    let state = dir.path("state");
+    let args = ["run", "--acquis", &acquis, "--state", &state];
+    let ran = run(&[&args[..], &["--traces", &url, "--log-format", "json"]].concat());
+    ran.is(0, "203.0.113.9", "\"level\":\"info\"");
+    for line in ran.err.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(
+            line["time"].is_string() && line["message"].is_string(),
+            "{line}"
+        );
+    }
+    let told = collector.join().unwrap();
+    assert!(
+        told.contains("\"alert\"") && told.contains("overspill/http-probing"),
+        "{told}"
+    );
+    run(&[&args[..], &["--traces", "https://x:1"]].concat()).is(
+        1,
+        "",
+        "--traces: \"https://x:1\" is no address",
+    );
+}
