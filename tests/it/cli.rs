@@ -10,6 +10,7 @@ mod interrupt;
 mod output;
 mod reload;
 mod run;
+mod transforms;
 mod watch;
 
 use std::io::Write;
