@@ -16,6 +16,10 @@ const CONFIG: &str = "config";
 
 /// An address that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "kafka"),
+    allow(dead_code, reason = "what is read is only checked then")
+)]
 pub(super) struct Address {
     /// Brokers to begin with.
     pub(super) brokers: Vec<String>,
@@ -34,6 +38,10 @@ impl Address {
     }
 
     /// The value of an option.
+    #[cfg_attr(
+        not(feature = "kafka"),
+        allow(dead_code, reason = "what is read is only checked then")
+    )]
     pub(super) fn option(&self, name: &str) -> Option<&str> {
         let mut options = self.options.iter();
         let (_, value) = options.find(|(other, _)| other == name)?;
@@ -120,7 +128,6 @@ impl Address {
     /// # Errors
     /// Always.
     pub(super) fn check(&self) -> Result<()> {
-        let Self { config: _, .. } = self;
         bail!("this build has no Kafka: it was made without `--features kafka`")
     }
 }

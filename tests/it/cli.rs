@@ -11,6 +11,7 @@ mod output;
 mod reload;
 mod run;
 mod stash;
+mod transforms;
 mod watch;
 
 use std::io::Write;

@@ -11,6 +11,9 @@
     reason = "each user of the file needs some of it"
 )]
 
+#[path = "kafka/doors.rs"]
+mod doors;
+
 use std::fs;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write as _};
@@ -31,6 +34,9 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{Offset, TopicPartitionList};
+
+use doors::{CERTIFICATE, make_certificate};
+pub use doors::{Doors, PASSWORD, USER, certificates};
 
 /// Version of the broker.
 const VERSION: &str = "4.1.1";
@@ -71,107 +77,6 @@ pub fn guarded() -> Option<&'static Broker> {
             .get_or_init(|| Broker::begin(Some(Doors::new()?)))
             .as_ref(),
     )
-}
-
-/// Who is let in by [`Doors::sasl`] and [`Doors::both`].
-pub const USER: &str = "alice";
-/// Her password.
-pub const PASSWORD: &str = "open sesame";
-
-/// Ports of a broker at which one has to say who one is.
-pub struct Doors {
-    /// By name and password: `PLAIN`, `SCRAM-SHA-256` and `SCRAM-SHA-512`.
-    pub sasl: u16,
-    /// By a certificate, over TLS.
-    pub tls: u16,
-    /// By name and password, over TLS.
-    pub both: u16,
-}
-
-impl Doors {
-    fn new() -> Result<Self, String> {
-        Ok(Self {
-            sasl: free_port()?,
-            tls: free_port()?,
-            both: free_port()?,
-        })
-    }
-
-    /// Listeners, each with its port.
-    fn listeners(&self) -> String {
-        let Self { sasl, tls, both } = self;
-        format!(",SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both}")
-    }
-
-    fn properties(&self, dir: &Path) -> String {
-        let mut text = format!(
-            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
-             ssl.keystore.type=PKCS12\nssl.keystore.location={}\nssl.keystore.password={PASSWORD}\n\
-             ssl.key.password={PASSWORD}\nlistener.name.tls.ssl.client.auth=required\n\
-             listener.name.tls.ssl.truststore.type=PEM\nlistener.name.tls.ssl.truststore.location={}\n",
-            dir.join(STORE).display(),
-            certificates().join("ca.pem").display(),
-        );
-        let module = "org.apache.kafka.common.security";
-        for name in ["sasl", "both"] {
-            let prefix = format!("listener.name.{name}");
-            text += &format!(
-                "{prefix}.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
-                 user_{USER}=\"{PASSWORD}\";\n"
-            );
-            for mechanism in ["scram-sha-256", "scram-sha-512"] {
-                text += &format!(
-                    "{prefix}.{mechanism}.sasl.jaas.config={module}.scram.ScramLoginModule required;\n"
-                );
-            }
-        }
-        text
-    }
-}
-
-/// The broker's key, and its certificate for who connects.
-const STORE: &str = "broker.p12";
-const CERTIFICATE: &str = "broker.pem";
-
-/// Certificates of clients, and who has signed them.
-pub fn certificates() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/syslog/certs")
-}
-
-/// Makes a key and a certificate that has signed itself.
-fn make_certificate(dir: &Path) -> Result<(), String> {
-    let keytool = |args: &[&str]| {
-        let output = Command::new("keytool")
-            .args(args)
-            .args([
-                "-alias",
-                "broker",
-                "-storetype",
-                "PKCS12",
-                "-storepass",
-                PASSWORD,
-            ])
-            .args(["-keystore", STORE])
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("keytool: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        output.status.success().then_some(()).ok_or(said)
-    };
-    let (name, address) = ("CN=broker", "SAN=IP:127.0.0.1");
-    keytool(&[
-        "-genkeypair",
-        "-keyalg",
-        "EC",
-        "-validity",
-        "3650",
-        "-dname",
-        name,
-        "-ext",
-        address,
-    ])?;
-    keytool(&["-exportcert", "-rfc", "-file", CERTIFICATE])
 }
 
 /// A broker of one's own, to be killed.
@@ -416,17 +321,19 @@ impl Broker {
     /// Makes a topic.
     pub fn create_topic(&self, name: &str, partitions: i32) {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let since = Instant::now();
+        let (since, mut is_again) = (Instant::now(), false);
         loop {
-            // A broker that gets no time answers late, or is taken for one that is away, by itself too.
+            // A broker that gets no time answers late, or takes itself for one that is away.
             let why = match block_on(self.admin().create_topics([&topic], &options())) {
                 Err(error) => error.to_string(),
                 Ok(created) => match &created[0] {
-                    Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return,
+                    Ok(_) => return,
+                    Err((_, RDKafkaErrorCode::TopicAlreadyExists)) if is_again => return,
                     Err((_, error)) => error.to_string(),
                 },
             };
             assert!(since.elapsed() < PATIENCE, "{name}: {why}");
+            is_again = true;
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -556,8 +463,7 @@ impl Sender {
 
     fn send_record(&self, mut record: BaseRecord<'_, str, [u8]>) {
         while let Err((error, unsent)) = self.producer.send(record) {
-            let is_full =
-                error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull);
+            let is_full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             assert!(is_full, "{error}");
             self.producer.poll(Duration::from_millis(10));
             record = unsent;

@@ -77,7 +77,7 @@ impl Job {
     }
 }
 
-fn start(dir: &Dir, workers: &str) -> Job {
+pub(super) fn start(dir: &Dir, workers: &str) -> Job {
     let (acquis, state, alerts) = (
         dir.path("acquis.yaml"),
         dir.path("state"),
