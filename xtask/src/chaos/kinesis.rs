@@ -95,7 +95,8 @@ impl Stream {
                     .next()
                     .is_some_and(|one| !one["ErrorCode"].is_null())
             });
-            if Instant::now() > until {
+            // One that is only slow makes lines late, and that is seen.
+            if !left.is_empty() && Instant::now() > until {
                 bail!("{} records are not taken: {answer}", left.len());
             }
         }
