@@ -26,8 +26,11 @@ mod cut;
 mod family;
 mod find;
 mod identity;
+mod original;
 mod reader;
+mod rotated;
 mod stream;
+mod taking;
 #[cfg(test)]
 mod tests;
 
@@ -41,13 +44,14 @@ use overspill_event::Origin;
 
 use crate::lines::{BATCH_BYTES, LINE_BYTES_MAX};
 use crate::source::{
-    Clock, Count, Counters, Lag, LiveSource, Outlet, PartitionId, Positions, Resume, SourceError,
-    Turn,
+    Clock, Count, Counters, Lag, LiveSource, Outlet, PartitionId, PartitionName, Positions, Resume,
+    SourceError, Turn,
 };
 use claims::Claims;
 pub(crate) use cut::Cutter;
 pub use find::Exclude;
 pub(crate) use find::check as check_pattern;
+use original::Original;
 use stream::{Desk, Look, Stream};
 
 /// Pause before a file that has just grown is looked at again.
@@ -196,8 +200,13 @@ impl TailSource {
                 if let Some(number) = self.add(Path::new(&*name.0), Start::Beginning, now)
                     && let Some(stream) = self.streams.get_mut(&number)
                 {
+                    let original = |path: &PathBuf| {
+                        let name = PartitionName::new(&path.to_string_lossy());
+                        positions.contains_key(&name)
+                    };
+                    let is_rotated = family::originals(&stream.path).iter().any(original);
                     stream.resume(position, &self.counters);
-                    stream.claim(&mut self.claims);
+                    stream.claim(&mut self.claims, is_rotated);
                 }
             }
         }
@@ -249,9 +258,23 @@ impl TailSource {
         all.saturating_mul(SHARE).clamp(PAUSE_FEW, PAUSE_MOST)
     }
 
+    /// Streams of which the path of one that follows nothing may be a rotated name.
+    fn originals(&self, number: usize) -> Vec<Original> {
+        let stream = self.streams.get(&number);
+        let Some(stream) = stream.filter(|stream| stream.waits()) else {
+            return Vec::new();
+        };
+        family::originals(&stream.path)
+            .iter()
+            .filter_map(|path| self.streams.get(self.numbers.get(path)?))
+            .map(Original::of)
+            .collect()
+    }
+
     /// Looks at one stream; answers whether something came of it.
     fn look(&mut self, number: usize, now: Instant, outlet: &mut dyn Outlet) -> bool {
         let longest = self.pause_longest();
+        let originals = self.originals(number);
         let Some(stream) = self.streams.get_mut(&number) else {
             return false;
         };
@@ -264,6 +287,7 @@ impl TailSource {
             clock: &self.clock,
             n_begun: &mut self.n_begun,
             now,
+            originals: &originals,
         };
         let look = stream.look(&mut desk);
         let pause = match look {

@@ -1,7 +1,7 @@
 //! `cargo xtask chaos`: live jobs to which everything bad happens at once, and their alerts beside those of a replay.
 //!
 //! ```text
-//!  seed --> plan --> faults ----> job, broker, network, disks, clock, files
+//!  seed --> plan --> faults ----> job, broker, shards, networks, disks, clock, files, content
 //!      \--> lines --> files and topics --> job --> alerts --\
 //!                \--> what was written --> replay --> truth --> the same multiset?
 //! ```
@@ -12,15 +12,26 @@
 
 mod alerts;
 mod broker;
+mod content;
+mod fault;
+mod faults;
 mod feed;
 mod files;
 mod inputs;
 mod job;
+mod kinesis;
+#[path = "../../connectors/tests/support/kinesis_local.rs"]
+mod kinesis_local;
+mod lanes;
+mod machines;
 mod plan;
 mod proxy;
 mod record;
 mod rng;
 mod run;
+#[path = "../../connectors/tests/support/server.rs"]
+mod server;
+mod servers;
 mod store;
 mod summary;
 mod traffic;
@@ -28,23 +39,25 @@ mod wire;
 mod world;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::bench::report::Circumstances;
 use crate::command::{has_flag, root, step, target_dir, value};
-use broker::Broker;
-use plan::{Fault, Inputs, Plan};
-use record::Record;
+use lanes::{Lanes, Next};
+use plan::{Inputs, Plan};
 use run::Surroundings;
-use summary::{Summary, counted};
+use summary::Summary;
 
 /// What is run when nothing else is asked for.
 const SEED: &str = "1";
 /// Runs of the suite: seeds whose plans have most kinds of faults in them.
 const OF_SUITE: [(u64, Inputs); 3] = [(2, Inputs::Files), (29, Inputs::Files), (29, Inputs::Both)];
+
+/// Most runs that go side by side: each has a broker and up to three processes.
+const LANES_MAX: usize = 8;
 
 /// How long to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +71,7 @@ struct Asked {
     seed: u64,
     until: Until,
     inputs: Vec<Inputs>,
+    n_lanes: usize,
     keeps: bool,
     writes: bool,
     is_of_suite: bool,
@@ -78,16 +92,13 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         }
         bail!("the chaos suite failed; what it said is above");
     }
-    let mut around = surroundings(value(args, "--program"), asked.keeps)?;
+    let around = surroundings(value(args, "--program"), asked.keeps)?;
     let circumstances = Circumstances::now()?;
-    let mut summary = Summary::default();
-    if asked.is_of_suite {
-        for (seed, inputs) in OF_SUITE {
-            one(Plan::new(seed, inputs), &mut around, &mut summary)?;
-        }
-    } else {
-        many(&asked, &mut around, &mut summary)?;
-    }
+    let lanes = Lanes {
+        around,
+        n: asked.n_lanes,
+    };
+    let summary = lanes.run(&next(&asked))?;
     println!("\n{}", summary.text());
     if asked.writes {
         write(&summary, &circumstances, args)?;
@@ -108,22 +119,24 @@ pub(crate) fn of_suite() -> Result<()> {
     step("chaos", &program, &["chaos", "--suite"], &[])
 }
 
-fn many(asked: &Asked, around: &mut Surroundings, summary: &mut Summary) -> Result<()> {
-    let since = Instant::now();
-    for n in 0.. {
+/// What is run: the suite, or what was asked for.
+fn next(asked: &Asked) -> Next<'_> {
+    if asked.is_of_suite {
+        return Box::new(|n, _| {
+            let (seed, inputs) = *OF_SUITE.get(usize::try_from(n).ok()?)?;
+            Some(Plan::new(seed, inputs))
+        });
+    }
+    Box::new(|n, passed| {
         let is_over = match asked.until {
             Until::Runs(n_runs) => n >= n_runs,
-            Until::Passed(limit) => since.elapsed() >= limit,
+            Until::Passed(limit) => passed >= limit,
         };
-        if is_over {
-            break;
-        }
         let inputs = asked.inputs[n as usize % asked.inputs.len()];
         let mut plan = Plan::new(asked.seed + n, inputs);
         plan.is_pattern_wide = asked.is_pattern_wide;
-        one(plan, around, summary)?;
-    }
-    Ok(())
+        (!is_over).then_some(plan)
+    })
 }
 
 fn asked(args: &[String]) -> Result<Asked> {
@@ -142,9 +155,16 @@ fn asked(args: &[String]) -> Result<Asked> {
         "files" => vec![Inputs::Files],
         "kafka" => vec![Inputs::Kafka],
         "both" => vec![Inputs::Both],
-        "all" => vec![Inputs::Files, Inputs::Kafka, Inputs::Both],
-        other => bail!("--source {other}: files, kafka, both or all"),
+        "kinesis" => vec![Inputs::Kinesis],
+        "machines" => vec![Inputs::Machines],
+        "all" => Inputs::ALL.to_vec(),
+        other => bail!("--source {other}: files, kafka, both, kinesis, machines or all"),
     };
+    let n_lanes = number("--side-by-side")?.unwrap_or(1);
+    let n_lanes = usize::try_from(n_lanes)?;
+    if !(1..=LANES_MAX).contains(&n_lanes) {
+        bail!("--side-by-side {n_lanes}: 1 to {LANES_MAX}");
+    }
     Ok(Asked {
         seed: value(args, "--seed")
             .unwrap_or(SEED)
@@ -152,6 +172,7 @@ fn asked(args: &[String]) -> Result<Asked> {
             .context("--seed")?,
         until,
         inputs,
+        n_lanes,
         keeps: has_flag(args, "--keep"),
         writes: has_flag(args, "--write"),
         is_of_suite: has_flag(args, "--suite"),
@@ -164,7 +185,14 @@ fn surroundings(program: Option<&str>, keeps: bool) -> Result<Surroundings> {
     let program = match program {
         Some(path) => PathBuf::from(path),
         None => {
-            let build = ["build", "-p", "overspill", "--features", "kafka", "--quiet"];
+            let build = [
+                "build",
+                "-p",
+                "overspill",
+                "--features",
+                "kafka,aws",
+                "--quiet",
+            ];
             step("build of overspill", "cargo", &build, &[])?;
             target_dir().join("debug/overspill")
         }
@@ -178,98 +206,12 @@ fn surroundings(program: Option<&str>, keeps: bool) -> Result<Surroundings> {
         .with_context(|| format!("find {}", program.display()))?;
     Ok(Surroundings {
         has_processes: job::knows_processes(&program),
-        clock_library: None,
-        broker: None,
+        clock_library: lanes::clock_library(),
         root,
         program,
         keeps,
+        ..Surroundings::default()
     })
-}
-
-/// One run, told from its seed to its result.
-fn one(plan: Plan, around: &mut Surroundings, summary: &mut Summary) -> Result<()> {
-    let (seed, inputs) = (plan.seed, plan.inputs.name());
-    println!("\n== chaos: cargo xtask chaos --seed {seed} --source {inputs} --runs 1");
-    if !prepare(&plan, around)? {
-        return Ok(());
-    }
-    let dir = around.root.join(format!("{inputs}-{seed}"));
-    let record = run::run(&plan, &dir, around)?;
-    tell(&plan, &record, &dir);
-    summary.add(&plan, &record);
-    Ok(())
-}
-
-/// Fetches what a plan needs. Answers whether it can be carried out.
-fn prepare(plan: &Plan, around: &mut Surroundings) -> Result<bool> {
-    let has_jump = |(_, fault): &(u64, Fault)| matches!(fault, Fault::Jump { .. });
-    if around.clock_library.is_none() && plan.faults.iter().any(has_jump) {
-        match world::clock_library() {
-            Ok(library) => around.clock_library = Some(library),
-            Err(error) => println!("*** NO CLOCK JUMPS: no libfaketime: {error:#} ***"),
-        }
-    }
-    if !plan.inputs.has_kafka() || around.broker.is_some() {
-        return Ok(true);
-    }
-    match Broker::start(&around.root.join("broker")) {
-        Ok(broker) => {
-            around.broker = Some(broker);
-            Ok(true)
-        }
-        Err(error) => {
-            let is_required = ["CI", "OVERSPILL_REQUIRE_BACKENDS"]
-                .into_iter()
-                .any(|name| std::env::var_os(name).is_some());
-            if is_required {
-                return Err(error.context("no Kafka broker"));
-            }
-            println!("*** NOT RUN: no Kafka broker: {error:#} ***");
-            Ok(false)
-        }
-    }
-}
-
-fn tell(plan: &Plan, record: &Record, dir: &Path) {
-    println!(
-        "   {} lines, {} starts, {} alerts, {} withdrawn, first alert after a start {:?} ms, {:.1} s",
-        record.n_lines,
-        record.n_starts,
-        record.n_alerts,
-        record.n_withdrawn,
-        record.first_alerts_ms,
-        record.took.as_secs_f64(),
-    );
-    println!("   {}", counted(&record.faults));
-    if !record.impossible.is_empty() {
-        println!(
-            "   *** COULD NOT BE DONE HERE: {} ***",
-            counted(&record.impossible)
-        );
-    }
-    if record.is_void() {
-        println!(
-            "   this machine was too slow: {} lines came later than their dates allow",
-            record.n_late
-        );
-    }
-    if record.is_good() {
-        println!("   good: none lost, none doubled");
-        return;
-    }
-    println!("   NOT GOOD\n{plan}");
-    for (what, alerts) in [
-        ("lost", &record.difference.lost),
-        ("doubled", &record.difference.doubled),
-    ] {
-        for alert in alerts {
-            println!("   {what}: {alert}");
-        }
-    }
-    if let Some(failure) = &record.failure {
-        println!("   {failure}");
-    }
-    println!("   kept: {}", dir.display());
 }
 
 fn write(summary: &Summary, circumstances: &Circumstances, args: &[String]) -> Result<()> {
@@ -305,6 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn seeds_and_sources_follow_each_other_until_it_is_over() {
+        let asked = of("--seed 7 --runs 6").unwrap();
+        let next = next(&asked);
+        let plans: Vec<Plan> = (0..9).map_while(|n| next(n, Duration::ZERO)).collect();
+        assert_eq!(plans.len(), 6);
+        for (n, plan) in plans.iter().enumerate() {
+            assert_eq!(plan.seed, 7 + n as u64);
+            assert_eq!(plan.inputs, Inputs::ALL[n % Inputs::ALL.len()]);
+        }
+        let asked = of("--minutes 1 --wide-patterns").unwrap();
+        assert!(next_of(&asked, 59).is_some_and(|plan| plan.is_pattern_wide));
+        assert!(next_of(&asked, 60).is_none());
+    }
+
+    fn next_of(asked: &Asked, passed_s: u64) -> Option<Plan> {
+        next(asked)(3, Duration::from_secs(passed_s))
+    }
+
+    #[test]
     fn what_is_asked_for_is_understood_or_refused() {
         let asked = of("--seed 7 --minutes 2 --source kafka --keep").unwrap();
         assert_eq!(asked.seed, 7);
@@ -312,11 +273,15 @@ mod tests {
         assert_eq!(asked.inputs, [Inputs::Kafka]);
         assert!(asked.keeps && !asked.writes);
         assert_eq!(of("").unwrap().until, Until::Runs(3));
+        assert_eq!(of("").unwrap().n_lanes, 1);
+        assert_eq!(of("--side-by-side 2").unwrap().n_lanes, 2);
         for line in [
             "--runs 1 --minutes 1",
             "--seed x",
             "--source pipes",
             "--runs -1",
+            "--side-by-side 0",
+            "--side-by-side 99",
         ] {
             assert!(of(line).is_err(), "{line}");
         }

@@ -1,6 +1,6 @@
 //! Which partition reads a file: one at most, whatever names it has.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(crate) enum Claim {
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     held: HashMap<FileId, usize>,
+    /// Files held by a rotated name's position, which the path they came of may have to read first.
+    tentative: HashSet<FileId>,
     left: HashMap<FileId, (u64, Print)>,
     left_order: VecDeque<FileId>,
     /// By the hash of a full print, where a file lay that begins so.
@@ -59,6 +61,47 @@ impl Claims {
             && let Some(oldest) = self.left_order.pop_front()
         {
             self.left.remove(&oldest);
+        }
+    }
+
+    /// As [`Self::claim`], for a position of a rotated name: whoever has a position of the path itself may
+    /// [take it over](Self::take_over) until it is [confirmed](Self::confirm).
+    pub(crate) fn claim_tentatively(&mut self, file: FileId, owner: usize) -> Claim {
+        let claim = self.claim(file, owner);
+        if claim != Claim::Taken {
+            self.tentative.insert(file);
+        }
+        claim
+    }
+
+    /// Takes a file from a partition that has not begun to read it. Answers whether it could.
+    pub(crate) fn take_over(&mut self, file: FileId, owner: usize) -> bool {
+        let can = self.tentative.remove(&file);
+        if can {
+            self.held.insert(file, owner);
+        }
+        can
+    }
+
+    /// Whether a partition has a file.
+    pub(crate) fn is_held(&self, file: FileId, owner: usize) -> bool {
+        self.held.get(&file) == Some(&owner)
+    }
+
+    /// A partition begins to read a file that it held tentatively. Answers whether it still has it.
+    pub(crate) fn confirm(&mut self, file: FileId, owner: usize) -> bool {
+        let is_held = self.is_held(file, owner);
+        if is_held {
+            self.tentative.remove(&file);
+        }
+        is_held
+    }
+
+    /// A file of which a position says that it was read up to an offset, if no partition has it.
+    pub(crate) fn remember(&mut self, file: FileId, read: (u64, Print)) {
+        if !self.held.contains_key(&file) && !self.left.contains_key(&file) {
+            self.left.insert(file, read);
+            self.left_order.push_back(file);
         }
     }
 
@@ -105,7 +148,20 @@ mod tests {
         assert_eq!(claims.claim(file, 8), Claim::Taken);
         claims.leave(file, 8, None);
         assert_eq!(claims.claim(file, 8), Claim::Taken);
+        assert!(!claims.take_over(file, 8));
         claims.leave(file, 7, Some((100, Print::default())));
         assert_eq!(claims.claim(file, 8), Claim::Left(100, Print::default()));
+    }
+
+    #[test]
+    fn what_is_held_tentatively_can_be_taken_over_until_it_is_confirmed() {
+        let mut claims = Claims::default();
+        let file = |inode| FileId { device: 1, inode };
+        assert_eq!(claims.claim_tentatively(file(1), 1), Claim::Fresh);
+        assert_eq!(claims.claim_tentatively(file(2), 1), Claim::Fresh);
+        assert_eq!(claims.claim_tentatively(file(2), 2), Claim::Taken);
+        assert!(claims.confirm(file(1), 1) && !claims.take_over(file(1), 2));
+        assert!(claims.take_over(file(2), 2) && !claims.confirm(file(2), 1));
+        assert!(!claims.take_over(file(2), 3));
     }
 }

@@ -65,6 +65,26 @@ pub(crate) fn is_rotated(path: &Path, of: &Path) -> bool {
         && matches!((name.to_str(), base.to_str()), (Some(name), Some(base)) if age(name, base).is_some())
 }
 
+/// Paths of which this one may be a name that rotation gives; most of them there are not.
+pub(crate) fn originals(path: &Path) -> Vec<PathBuf> {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else {
+        return Vec::new();
+    };
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    // The extension stands behind the date, or before it.
+    let (stem, extension) = name.rfind('.').map_or((name, ""), |at| name.split_at(at));
+    let mut found = Vec::new();
+    for (text, rest) in [(name, ""), (stem, extension)] {
+        for (at, _) in text.match_indices(['.', '-', '_']) {
+            let base = format!("{}{rest}", text.get(..at).unwrap_or_default());
+            if !base.is_empty() && age(name, &base).is_some() {
+                found.push(path.with_file_name(base));
+            }
+        }
+    }
+    found
+}
+
 /// The rotated files of a path, oldest first.
 pub(crate) fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
     let Some(base) = path.file_name().and_then(OsStr::to_str) else {
@@ -95,7 +115,7 @@ pub(crate) fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
 }
 
 /// Finds a file among the siblings of its path: by its inode, else by how it begins, packed or not.
-/// `offset` is how far it was read, so a shorter one is not it.
+/// `offset` is how far it was read, so a shorter one is a copy at most: one that was made before the last lines came.
 pub(crate) fn find(
     siblings: &[Sibling],
     file: FileId,
@@ -115,6 +135,7 @@ pub(crate) fn find(
     if !print.tells() {
         return None;
     }
+    let mut shorter = None;
     // The youngest first: it is the likeliest.
     for (at, sibling) in siblings.iter().enumerate().rev() {
         let Some(mut reader) = fitting(&sibling.path, print) else {
@@ -127,8 +148,11 @@ pub(crate) fn find(
         if is_long_enough {
             return Some((at, reader));
         }
+        if print.is_full() && shorter.is_none() {
+            shorter = Some((at, reader));
+        }
     }
-    None
+    shorter
 }
 
 fn fitting(path: &Path, print: Print) -> Option<Reader> {
@@ -157,6 +181,26 @@ pub(crate) fn after(siblings: &[Sibling], at: usize) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn originals_are_those_whose_rotated_names_these_are() {
+        let originals = |name: &str| -> Vec<String> {
+            let paths = originals(&Path::new("/x").join(name));
+            for path in &paths {
+                assert!(is_rotated(&Path::new("/x").join(name), path), "{path:?}");
+            }
+            let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+            paths.iter().map(name).collect()
+        };
+        assert_eq!(originals("a.log.1"), ["a.log"]);
+        assert_eq!(originals("a.log.12.gz"), ["a.log"]);
+        assert_eq!(originals("a-20260310.log"), ["a.log"]);
+        assert!(originals("messages-2026-03-10").contains(&"messages".to_owned()));
+        assert!(originals("web-0.log.1").contains(&"web-0.log".to_owned()));
+        for name in ["a.log", "a", ".1", "a.log.bak"] {
+            assert_eq!(originals(name), Vec::<String>::new(), "{name}");
+        }
+    }
 
     #[test]
     fn names_of_rotated_files_are_told_and_ordered() {

@@ -31,8 +31,8 @@ use crate::source::{
 use crate::tail::claims::{Claim, Claims};
 use crate::tail::context::Context;
 use crate::tail::cut::Cutter;
-use crate::tail::family;
 use crate::tail::identity::{FileId, Print};
+use crate::tail::original::Original;
 use crate::tail::reader::Reader;
 use crate::tail::{Start, TailConfig};
 
@@ -51,6 +51,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) n_begun: &'a mut u32,
     pub(crate) now: Instant,
+    /// Streams of which the path of this one may be a rotated name, as they stand.
+    pub(crate) originals: &'a [Original],
 }
 
 /// What came of a look.
@@ -70,7 +72,7 @@ pub(crate) enum Look {
 
 /// Where the file is that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// Where it always was.
     Path,
     /// Elsewhere, and it may still be written to.
@@ -82,33 +84,39 @@ enum Place {
 /// A path.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    number: usize,
+    pub(super) number: usize,
     pub(crate) path: Arc<Path>,
-    name: PartitionName,
-    origin: Arc<Origin>,
+    pub(super) name: PartitionName,
+    pub(super) origin: Arc<Origin>,
     pub(crate) id: Option<PartitionId>,
-    context: Context,
+    pub(super) context: Context,
     /// Bytes of `context`, as batches have them.
-    bytes: Arc<[u8]>,
+    pub(super) bytes: Arc<[u8]>,
     /// Where to read on in the file.
-    offset: u64,
+    pub(super) offset: u64,
     /// Its length, when it was last seen.
-    length: u64,
+    pub(super) length: u64,
     pub(crate) reader: Option<Reader>,
-    place: Place,
+    pub(super) place: Place,
+    /// What is read lies in a file that is a copy of the one of the context.
+    pub(super) copy: Option<FileId>,
+    /// A file at the path that was passed over: another path has it.
+    pub(super) passed: Option<FileId>,
+    /// The file of the position is not confirmed.
+    pub(super) is_tentative: bool,
     /// Nothing was read since the start from a checkpoint.
-    is_resumed: bool,
+    pub(super) is_resumed: bool,
     /// The file that came after the one that was read to its end, if it was rotated away unread.
-    next: Option<(PathBuf, Place)>,
+    pub(super) next: Option<(PathBuf, Place)>,
     /// Where to begin in the first file.
-    start: Start,
+    pub(super) start: Start,
     /// A file at the path that is not followed.
-    skipped: Option<FileId>,
-    quiet_since: Option<Instant>,
-    grown_at: Option<Instant>,
-    gone_since: Option<Instant>,
-    failing_since: Option<Instant>,
-    backoff: Backoff,
+    pub(super) skipped: Option<FileId>,
+    pub(super) quiet_since: Option<Instant>,
+    pub(super) grown_at: Option<Instant>,
+    pub(super) gone_since: Option<Instant>,
+    pub(super) failing_since: Option<Instant>,
+    pub(super) backoff: Backoff,
     /// Pause before the next look, and when this was last used: kept by whoever looks.
     pub(crate) pause: Duration,
     pub(crate) used: u64,
@@ -133,6 +141,9 @@ impl Stream {
             length: 0,
             reader: None,
             place: Place::Path,
+            copy: None,
+            passed: None,
+            is_tentative: false,
             is_resumed: false,
             next: None,
             start,
@@ -165,25 +176,61 @@ impl Stream {
         self.is_resumed = true;
     }
 
-    /// Sees to it that no other path takes the file of the position, nor what rotation has copied it to meanwhile.
-    pub(crate) fn claim(&mut self, claims: &mut Claims) {
+    /// Sees to it that no other path takes the file of the position, nor what rotation has copied it to meanwhile. A
+    /// position of a rotated name is older than what the path itself may have to read again of the same file.
+    pub(crate) fn claim(&mut self, claims: &mut Claims, is_rotated: bool) {
         claims.begins(&self.path, self.context.print);
-        if let Some(file) = self.context.file
-            && claims.claim(file, self.number) == Claim::Taken
-        {
+        for before in self.context.before.iter().flatten() {
+            claims.remember(before.file, (before.offset, before.print));
+        }
+        let Some(file) = self.context.file else {
+            return;
+        };
+        let claim = if is_rotated {
+            self.is_tentative = true;
+            claims.claim_tentatively(file, self.number)
+        } else {
+            claims.claim(file, self.number)
+        };
+        if claim == Claim::Taken && (is_rotated || !claims.take_over(file, self.number)) {
             // Two positions name one file: the other one has it.
-            let base = self.context.base + self.offset;
-            self.change(|context| {
-                *context = Context {
-                    base,
-                    ..Context::default()
-                }
-            });
-            self.offset = 0;
+            self.give_up();
         }
     }
 
-    fn position(&self) -> Position {
+    /// Another path has the file.
+    fn give_up(&mut self) {
+        let base = self.context.base + self.offset;
+        self.change(|context| *context = context.after(base, None));
+        self.offset = 0;
+        self.length = 0;
+        self.is_tentative = false;
+        self.is_resumed = false;
+    }
+
+    /// Whether the path whose rotated name this is may still have to read what the position names.
+    pub(crate) fn waits(&self) -> bool {
+        self.context.file.is_none() || self.is_tentative
+    }
+
+    /// Begins with the file of a position of a rotated name, unless the path itself may have to read it again. Answers
+    /// whether it may be gone on.
+    fn confirm(&mut self, desk: &mut Desk<'_>) -> bool {
+        let Some(file) = self.context.file.filter(|_| self.is_tentative) else {
+            return true;
+        };
+        if !desk.claims.is_held(file, self.number) {
+            self.give_up();
+            return true;
+        }
+        if desk.originals.iter().any(Original::is_unsettled) {
+            return false;
+        }
+        self.is_tentative = !desk.claims.confirm(file, self.number);
+        true
+    }
+
+    pub(super) fn position(&self) -> Position {
         Position {
             offset: self.context.base + self.offset,
             context: Arc::clone(&self.bytes),
@@ -198,7 +245,7 @@ impl Stream {
         }
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Context)) {
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Context)) {
         let before = self.context;
         change(&mut self.context);
         if self.context != before {
@@ -227,6 +274,9 @@ impl Stream {
             Err(error) if is_missing(&error) => None,
             Err(error) => return Err(error),
         };
+        if !self.confirm(desk) {
+            return Ok(Look::Quiet);
+        }
         match (self.context.file, shown) {
             (None, _) => self.between(desk, shown, as_of_ns),
             (Some(file), Some((other, length))) if file == other && self.place == Place::Path => {
@@ -249,7 +299,7 @@ impl Stream {
         Look::Failed(self.backoff.pause())
     }
 
-    fn begin(&mut self, desk: &mut Desk<'_>) -> PartitionId {
+    pub(super) fn begin(&mut self, desk: &mut Desk<'_>) -> PartitionId {
         if let Some(id) = self.id {
             return id;
         }
@@ -265,14 +315,19 @@ impl Stream {
         id
     }
 
-    fn caught_up(&self, desk: &mut Desk<'_>, as_of_ns: i64) {
+    pub(super) fn caught_up(&self, desk: &mut Desk<'_>, as_of_ns: i64) {
         if let Some(id) = self.id {
             desk.outlet.caught_up(id, as_of_ns, self.position());
         }
     }
 
     /// The path shows the file that is followed.
-    fn follow(&mut self, desk: &mut Desk<'_>, length: u64, as_of_ns: i64) -> io::Result<Look> {
+    pub(super) fn follow(
+        &mut self,
+        desk: &mut Desk<'_>,
+        length: u64,
+        as_of_ns: i64,
+    ) -> io::Result<Look> {
         self.begin(desk);
         self.gone_since = None;
         self.quiet_since = None;
@@ -320,113 +375,8 @@ impl Stream {
         Ok(look)
     }
 
-    /// The file is shorter than what was read of it, or begins with something else: it was cut after it was
-    /// copied, or written anew. The copy has what was not read, if there is one.
-    fn cut_short(&mut self, desk: &mut Desk<'_>) -> Look {
-        let text = format!("{} at offset {}", self.name, self.offset);
-        desk.counters.sample(Count::Truncations, text);
-        self.reader = None;
-        if !self.find_elsewhere() {
-            if self.is_resumed {
-                self.lost(desk);
-            }
-            self.end_file(desk);
-        }
-        Look::Again
-    }
-
-    /// Looks for the file among the rotated ones of the path.
-    fn find_elsewhere(&mut self) -> bool {
-        let Some(file) = self.context.file else {
-            return false;
-        };
-        let Ok(siblings) = family::siblings(&self.path) else {
-            return false;
-        };
-        let found = family::find(&siblings, file, self.context.print, self.offset);
-        let Some((at, reader)) = found else {
-            return false;
-        };
-        let is_same = matches!(&reader, Reader::Plain(handle)
-            if handle.metadata().is_ok_and(|meta| FileId::of(&meta) == file));
-        self.reader = Some(reader);
-        self.place = if is_same { Place::Moved } else { Place::Left };
-        // Whoever rotated it has long let go of it.
-        if self.is_resumed && !family::after(&siblings, at).is_empty() {
-            self.place = Place::Left;
-        }
-        true
-    }
-
-    /// The rotated file that came after the one that is read, and whether it may still be written to: more than one
-    /// rotation may have passed since anybody looked.
-    fn younger(&self) -> Option<(PathBuf, Place)> {
-        let file = self.context.file?;
-        let siblings = family::siblings(&self.path).ok()?;
-        let (at, _) = family::find(&siblings, file, self.context.print, self.offset)?;
-        let mut after = family::after(&siblings, at).into_iter();
-        let next = after.next()?;
-        let place = match after.next() {
-            Some(_) => Place::Left,
-            None => Place::Moved,
-        };
-        Some((next, place))
-    }
-
-    fn lost(&self, desk: &Desk<'_>) {
-        if self.context.print.len == 0 {
-            return;
-        }
-        let text = format!(
-            "{}: the file that was read up to {} is no more",
-            self.name, self.offset
-        );
-        desk.counters.sample(Count::PositionsLost, text);
-    }
-
-    /// The path shows something else, or nothing: the file is read to its end, where it is now.
-    fn finish(&mut self, desk: &mut Desk<'_>) -> io::Result<Look> {
-        self.begin(desk);
-        if self.reader.is_none() && !self.find_elsewhere() {
-            if self.is_resumed || self.length > self.offset {
-                self.lost(desk);
-            }
-            self.end_file(desk);
-            return Ok(Look::Again);
-        }
-        if let (Place::Path, Some(Reader::Plain(_))) = (self.place, &self.reader) {
-            self.place = Place::Moved;
-        }
-        if let Some(Reader::Plain(file)) = &self.reader {
-            self.length = file.metadata()?.len();
-        }
-        match self.read(desk, false)? {
-            Look::Quiet => {}
-            other => {
-                self.quiet_since = None;
-                return Ok(other);
-            }
-        }
-        self.is_resumed = false;
-        let since = *self.quiet_since.get_or_insert(desk.now);
-        let is_over =
-            self.place == Place::Left || desk.now.duration_since(since) >= desk.config.rotate_wait;
-        if !is_over {
-            return Ok(Look::Quiet);
-        }
-        // What stands behind the last line end is a line now.
-        if self.read(desk, true)? == Look::Held {
-            return Ok(Look::Held);
-        }
-        desk.counters.add(Count::Rotations, 1);
-        let next = self.younger();
-        self.end_file(desk);
-        self.next = next;
-        Ok(Look::Again)
-    }
-
     /// Reads a piece and gives its lines. [`Look::Quiet`] when there was no whole line.
-    fn read(&mut self, desk: &mut Desk<'_>, is_end: bool) -> io::Result<Look> {
+    pub(super) fn read(&mut self, desk: &mut Desk<'_>, is_end: bool) -> io::Result<Look> {
         let (Some(reader), Some(id)) = (&mut self.reader, self.id) else {
             return Ok(Look::Quiet);
         };
@@ -466,124 +416,6 @@ impl Stream {
             });
         }
         Ok(Look::Again)
-    }
-
-    /// Nothing more is read of the file.
-    fn end_file(&mut self, desk: &mut Desk<'_>) {
-        if let Some(file) = self.context.file {
-            let read = (self.place != Place::Left).then_some((self.offset, self.context.print));
-            desk.claims.leave(file, self.number, read);
-        }
-        let base = self.context.base + self.offset;
-        self.change(|context| {
-            *context = Context {
-                base,
-                ..Context::default()
-            }
-        });
-        self.offset = 0;
-        self.length = 0;
-        self.reader = None;
-        self.place = Place::Path;
-        self.quiet_since = None;
-        self.is_resumed = false;
-        self.start = Start::Beginning;
-    }
-
-    /// No file is followed just now.
-    fn between(
-        &mut self,
-        desk: &mut Desk<'_>,
-        shown: Option<(FileId, u64)>,
-        as_of_ns: i64,
-    ) -> io::Result<Look> {
-        if let Some((path, place)) = self.next.take() {
-            // One that is gone, or that another path reads, is passed over.
-            let mut reader = Reader::open(&path)?;
-            let file = FileId::of(&fs::metadata(&path)?);
-            if desk.claims.claim(file, self.number) == Claim::Fresh {
-                let print = Print::of(&reader.head()?);
-                self.take_up(file, print, 0);
-                self.reader = Some(reader);
-                self.place = place;
-            }
-            return Ok(Look::Again);
-        }
-        let Some((file, length)) = shown else {
-            let since = *self.gone_since.get_or_insert(desk.now);
-            self.caught_up(desk, as_of_ns);
-            if desk.now.duration_since(since) < desk.config.gone_wait {
-                return Ok(Look::Quiet);
-            }
-            if let Some(id) = self.id.take() {
-                desk.outlet.end(id, Left::Nothing);
-            }
-            return Ok(Look::Ended);
-        };
-        self.gone_since = None;
-        if self.skipped == Some(file) {
-            self.caught_up(desk, as_of_ns);
-            return Ok(Look::Quiet);
-        }
-        let claim = desk.claims.claim(file, self.number);
-        if claim == Claim::Taken {
-            // It has two names, or is about to be left by the one it had.
-            self.caught_up(desk, as_of_ns);
-            return Ok(Look::Quiet);
-        }
-        let opened = self
-            .open(desk, (file, length), claim)
-            .inspect_err(|_| desk.claims.leave(file, self.number, None))?;
-        match opened {
-            // At once, or many new files would all be opened before the first of them is read.
-            Look::Again => self.follow(desk, length, as_of_ns),
-            other => Ok(other),
-        }
-    }
-
-    /// Begins with the file at the path.
-    fn open(
-        &mut self,
-        desk: &mut Desk<'_>,
-        (file, length): (FileId, u64),
-        claim: Claim,
-    ) -> io::Result<Look> {
-        let mut reader = Reader::open(&self.path)?;
-        if let Reader::Packed(_) = reader {
-            let text = format!("{}: packed files are not followed", self.name);
-            desk.counters.sample(Count::FilesSkipped, text);
-            self.skipped = Some(file);
-            desk.claims.leave(file, self.number, None);
-            return Ok(Look::Quiet);
-        }
-        let head = reader.head()?;
-        let print = Print::of(&head);
-        let offset = match claim {
-            Claim::Left(offset, left) if left.fits(&head) => offset.min(length),
-            _ if self.start == Start::End => length,
-            _ if desk.claims.is_copy(&self.path, print) => {
-                let text = format!("{}: a copy of what was read", self.name);
-                desk.counters.sample(Count::FilesSkipped, text);
-                length
-            }
-            _ => 0,
-        };
-        self.start = Start::Beginning;
-        self.reader = Some(reader);
-        self.take_up(file, print, offset);
-        desk.claims.begins(&self.path, print);
-        self.begin(desk);
-        Ok(Look::Again)
-    }
-
-    fn take_up(&mut self, file: FileId, print: Print, offset: u64) {
-        self.change(|context| {
-            context.file = Some(file);
-            context.print = print;
-        });
-        self.offset = offset;
-        self.length = offset;
-        self.grown_at = None;
     }
 
     /// Ends the partition when the source is closed: nothing is said of it any more.

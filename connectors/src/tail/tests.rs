@@ -9,6 +9,7 @@ use super::*;
 use crate::source::check::Checked;
 use crate::source::system_clock;
 
+mod copies;
 mod many;
 mod rotation;
 

@@ -59,8 +59,14 @@ pub fn fetched(
     is_there: &str,
     fetch: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<PathBuf, String> {
-    let test = std::env::current_exe().map_err(|error| error.to_string())?;
-    let target = test.ancestors().nth(3).ok_or("no target directory")?;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    // Tests lie in `deps` of what was built, other programs beside that.
+    let is_test = program.parent().is_some_and(|dir| dir.ends_with("deps"));
+    let depth = if is_test { 3 } else { 2 };
+    let target = program
+        .ancestors()
+        .nth(depth)
+        .ok_or("no target directory")?;
     let backends = target.join("test-backends");
     let dir = backends.join(name);
     if dir.join(is_there).exists() {

@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::content::FOREIGN;
+
 /// Alerts by what they say, and how often each stands. Ids are made of the partition, so they say nothing here.
 pub(crate) type Standing = BTreeMap<String, i64>;
 
@@ -45,7 +47,8 @@ impl Alerts {
         for (content, n) in by_id.into_values() {
             *alerts.standing.entry(content).or_default() += n;
         }
-        alerts.standing.retain(|_, n| *n != 0);
+        let is_told = |content: &str, n: i64| n != 0 && !content.starts_with(FOREIGN);
+        alerts.standing.retain(|content, n| is_told(content, *n));
         Ok(alerts)
     }
 }
@@ -109,6 +112,13 @@ mod tests {
 
     fn withdrawn(id: &str) -> String {
         format!("{{\"withdrawn\":\"{id}\"}}\n")
+    }
+
+    #[test]
+    fn alerts_of_what_was_added_while_the_job_ran_are_not_compared() {
+        let text = alert("1", "x", 6).replace("\"s\"", "\"chaos/extra-1\"");
+        let alerts = Alerts::parse(&(text + &alert("2", "x", 7))).unwrap();
+        assert_eq!(alerts.standing.len(), 1, "{alerts:?}");
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl Broker {
              transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
              transaction.state.log.num.partitions=1\nshare.coordinator.state.topic.replication.factor=1\n\
              share.coordinator.state.topic.min.isr=1\ngroup.initial.rebalance.delay.ms=0\n\
-             auto.create.topics.enable=false\nlog.retention.ms=-1\n",
+             auto.create.topics.enable=false\nlog.retention.ms=-1\n\
+             broker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=300\n",
             proxy.port(),
             dir.join("data").display()
         );
@@ -148,6 +149,11 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    /// Deletes topics that are needed no more.
+    pub(crate) fn delete_topics(&self, topics: &[String]) -> Result<()> {
+        Client::new(self.door).delete_topics(topics)
     }
 
     /// Where the log is written.

@@ -11,8 +11,10 @@ use anyhow::{Context, Result, bail};
 
 use super::files::LogFile;
 use super::job::IDLE_MS;
-use super::plan::{Ending, Plan};
-use super::traffic::{CHUNK_MS, Chunk, Line, nobodys, traffic};
+use super::kinesis::{self, Stream};
+use super::plan::{Ending, Inputs, Plan};
+use super::rng::Rng;
+use super::traffic::{CHUNK_MS, Chunk, DISORDER_MS, Line, nobodys, traffic};
 use super::wire::Topic;
 
 /// How much later the last lines are: more than the lateness, and checkpoints are made at whole seconds.
@@ -34,6 +36,8 @@ pub(crate) enum Place {
     /// Rotated by somebody else meanwhile.
     File(Arc<Mutex<LogFile>>),
     Topic(Topic),
+    /// Shards come and go under it.
+    Stream(Stream),
 }
 
 /// A file nobody else has in hand now.
@@ -66,6 +70,7 @@ struct Partition {
 #[derive(Debug)]
 pub(crate) struct Feed {
     chunks: Vec<Chunk>,
+    rng: Rng,
     partitions: Vec<Partition>,
     ahead_ms: i64,
     jump_ms: i64,
@@ -97,9 +102,14 @@ impl Feed {
                 is_web: (at as u64) < plan.web_partitions,
             });
         }
-        let (n_web, n_ssh) = (plan.web_partitions, plan.ssh_partitions);
+        let numbers = (plan.web_partitions, plan.ssh_partitions);
+        let disorder_ms = match plan.inputs {
+            Inputs::Kinesis => kinesis::DISORDER_MS,
+            _ => DISORDER_MS,
+        };
         Ok(Self {
-            chunks: traffic(plan.seed, plan.lasts_ms, n_web, n_ssh),
+            chunks: traffic(plan.seed, plan.lasts_ms, numbers, disorder_ms),
+            rng: Rng::new(plan.seed, 4),
             partitions,
             ahead_ms: plan.ahead_ms as i64,
             jump_ms,
@@ -168,6 +178,10 @@ impl Feed {
             }
             Place::Topic(topic) => {
                 topic.append(texts, now, || written.is_over.load(Ordering::SeqCst))
+            }
+            Place::Stream(stream) => {
+                stream.put(at as u64, texts, &mut self.rng)?;
+                Ok(true)
             }
         }
     }

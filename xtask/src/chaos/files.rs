@@ -24,6 +24,10 @@ impl LogFile {
         Ok(file)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn append(&mut self, text: &str) -> io::Result<()> {
         let writer = match &mut self.writer {
             Some(writer) => writer,

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use super::fault::{Again, Change, Fault, Harm, Layout, Reshard, Rotation};
 use super::rng::Rng;
 
 /// What the job reads.
@@ -16,144 +17,42 @@ pub(crate) enum Inputs {
     Kafka,
     /// Web logs from files, sshd from a topic: one job with two sources.
     Both,
+    /// Shards of a stream of Kinesis.
+    Kinesis,
+    /// Files on several machines, each of which runs one process of the job.
+    Machines,
 }
 
 impl Inputs {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Files,
+        Self::Kafka,
+        Self::Both,
+        Self::Kinesis,
+        Self::Machines,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
             Self::Kafka => "kafka",
             Self::Both => "both",
+            Self::Kinesis => "kinesis",
+            Self::Machines => "machines",
         }
     }
 
     pub(crate) fn has_kafka(self) -> bool {
-        self != Self::Files
-    }
-}
-
-/// How a job is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Layout {
-    pub(crate) processes: u64,
-    /// Of each process.
-    pub(crate) workers: u64,
-}
-
-impl Display for Layout {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.processes, self.workers)
-    }
-}
-
-/// When the job is started again, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Again {
-    pub(crate) down_ms: u64,
-    pub(crate) layout: Layout,
-}
-
-/// What is done to the newest checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Harm {
-    /// One bit of the manifest is another.
-    Flip,
-    /// The manifest ends early.
-    Cut,
-    /// The manifest has no bytes at all.
-    Empty,
-    /// A segment that no older checkpoint needs ends early.
-    CutSegment,
-}
-
-/// How a log is rotated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rotation {
-    /// The file gets another name; the writer goes on writing to it for so long.
-    Rename { held_ms: u64 },
-    /// The file is copied, then cut.
-    Copy,
-}
-
-/// Something that goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// `kill -9`.
-    Kill(Again),
-    /// The same twice; the second time so long after the start.
-    KillAtStart { after_ms: u64, again: Again },
-    /// `kill -9` so long after a checkpoint has begun to be written.
-    KillInCheckpoint { after_us: u64, again: Again },
-    /// `kill -9` of one process of several; the supervisor starts all again.
-    KillChild,
-    /// SIGTERM.
-    Stop(Again),
-    /// SIGSTOP, and SIGCONT so much later.
-    Freeze { for_ms: u64 },
-    /// `kill -9`, and the newest checkpoint is damaged.
-    Damage { harm: Harm, again: Again },
-    /// A log is rotated.
-    Rotate { file: u64, how: Rotation },
-    /// `kill -9` of the broker.
-    KillBroker { down_ms: u64 },
-    /// Nothing passes between job and broker.
-    Stall { for_ms: u64 },
-    /// What passes between them comes later.
-    Delay { by_ms: u64, for_ms: u64 },
-    /// All connections to the broker are cut.
-    Reset,
-    /// There is no room for checkpoints.
-    FillState { for_ms: u64 },
-    /// There is no room for alerts.
-    FillAlerts { for_ms: u64 },
-    /// The job's clock is wrong by so many seconds.
-    Jump { by_s: i64, for_ms: u64 },
-}
-
-impl Fault {
-    /// Whether it is done to a job that runs.
-    pub(crate) fn is_of_job(&self) -> bool {
-        matches!(
-            self,
-            Self::Kill(_)
-                | Self::KillAtStart { .. }
-                | Self::KillInCheckpoint { .. }
-                | Self::Stop(_)
-                | Self::Freeze { .. }
-                | Self::Damage { .. }
-        )
+        matches!(self, Self::Kafka | Self::Both)
     }
 
-    /// Whether it comes between the job and its broker.
-    pub(crate) fn is_of_broker(&self) -> bool {
-        matches!(
-            self,
-            Self::KillBroker { .. } | Self::Stall { .. } | Self::Delay { .. } | Self::Reset
-        )
+    /// Whether something is read over a network.
+    fn has_network(self) -> bool {
+        self.has_kafka() || self == Self::Kinesis
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Kill(_) => "kill",
-            Self::KillAtStart { .. } => "kill at start",
-            Self::KillInCheckpoint { .. } => "kill in checkpoint",
-            Self::KillChild => "kill one process",
-            Self::Stop(_) => "stop",
-            Self::Freeze { .. } => "freeze",
-            Self::Damage { .. } => "damaged checkpoint",
-            Self::Rotate {
-                how: Rotation::Copy,
-                ..
-            } => "copy and truncate",
-            Self::Rotate { .. } => "rename",
-            Self::KillBroker { .. } => "broker kill",
-            Self::Stall { .. } => "network stall",
-            Self::Delay { .. } => "network delay",
-            Self::Reset => "network reset",
-            Self::FillState { .. } => "full state disk",
-            Self::FillAlerts { .. } => "full alerts disk",
-            Self::Jump { .. } => "clock jump",
-        }
+    pub(crate) fn has_files(self) -> bool {
+        matches!(self, Self::Files | Self::Both | Self::Machines)
     }
 }
 
@@ -177,6 +76,8 @@ pub(crate) struct Plan {
     pub(crate) backlog_ms: u64,
     pub(crate) web_partitions: u64,
     pub(crate) ssh_partitions: u64,
+    /// Machines, if there are several; web logs are on the first, those of sshd on the second.
+    pub(crate) n_machines: Option<u64>,
     /// How far dates of lines are ahead of the clock.
     pub(crate) ahead_ms: u64,
     /// The files are named by a pattern that their rotated forms match too. No plan has that by itself.
@@ -187,41 +88,55 @@ pub(crate) struct Plan {
     pub(crate) ending: Ending,
 }
 
-/// Lines come for so long: files, and where a broker has to come back.
-const FILES_MS: u64 = 12_000;
-const KAFKA_MS: u64 = 24_000;
+/// Fewest and most faults of a run.
+const FAULTS: (u64, u64) = (11, 15);
+/// Lines come for so long: files, and where something has to come back.
+const FILES_MS: u64 = 10_000;
+const NETWORK_MS: u64 = 13_000;
 /// Largest error of a clock. Lines are so much ahead that one of the job's clock moves no idle partition past them.
-const JUMP_S_MAX: i64 = 8;
+const JUMP_S_MAX: i64 = 5;
+/// Kills of the broker in a run: each takes some seconds to recover from.
+const BROKER_KILLS_MAX: u64 = 2;
 
 impl Plan {
     pub(crate) fn new(seed: u64, inputs: Inputs) -> Self {
         let mut rng = Rng::new(seed, 1);
-        let lasts_ms = if inputs.has_kafka() {
-            KAFKA_MS
-        } else {
-            FILES_MS
+        let is_far = inputs.has_network();
+        let (lasts_ms, n_most) = match inputs {
+            Inputs::Kinesis => (NETWORK_MS, 2),
+            _ if is_far => (NETWORK_MS, 3),
+            _ => (FILES_MS, 3),
         };
+        let n_machines = (inputs == Inputs::Machines).then(|| rng.range(2, 3));
+        let endings = [Ending::Later, Ending::Later, Ending::Later, Ending::Quiet];
         let mut plan = Self {
             seed,
             inputs,
             lasts_ms,
             backlog_ms: rng.pick(&[0, 0, 1_000, 2_500]),
-            web_partitions: rng.range(1, 3),
-            ssh_partitions: rng.range(1, 3),
+            web_partitions: rng.range(1, n_most),
+            ssh_partitions: rng.range(1, n_most),
+            n_machines,
             ahead_ms: 0,
             is_pattern_wide: false,
-            first: layout(&mut rng),
-            last: layout(&mut rng),
+            first: layout(&mut rng, n_machines),
+            last: layout(&mut rng, n_machines),
             faults: Vec::new(),
-            ending: rng.pick(&[Ending::Later, Ending::Later, Ending::Quiet]),
+            ending: rng.pick(if is_far { &endings } else { &endings[1..] }),
         };
-        let n_faults = rng.range(8, 16);
+        let n_faults = rng.range(FAULTS.0, FAULTS.1);
         let mut moments: Vec<u64> = (0..n_faults).map(|_| rng.range(400, lasts_ms)).collect();
         moments.sort_unstable();
         let mut n_broker = 0;
         for at_ms in moments {
+            // With a wrong clock lines are far ahead, and a quiet end would have to wait for all of that.
+            let is_too_much = |fault: &Fault| match fault {
+                Fault::KillBroker { .. } => n_broker == BROKER_KILLS_MAX,
+                Fault::Jump { .. } => plan.ending == Ending::Quiet,
+                _ => false,
+            };
             let mut fault = plan.fault(&mut rng);
-            while matches!(fault, Fault::KillBroker { .. }) && n_broker == 2 {
+            while is_too_much(&fault) {
                 fault = plan.fault(&mut rng);
             }
             n_broker += u64::from(matches!(fault, Fault::KillBroker { .. }));
@@ -239,8 +154,8 @@ impl Plan {
         } else {
             0
         };
-        let way_ms = if self.inputs.has_kafka() {
-            rng.pick(&[12_000, 18_000])
+        let way_ms = if self.inputs.has_network() {
+            rng.pick(&[9_000, 12_000])
         } else {
             rng.pick(&[3_000, 6_000])
         };
@@ -248,47 +163,30 @@ impl Plan {
     }
 
     fn fault(&self, rng: &mut Rng) -> Fault {
-        let is_of_job = rng.percent(55);
-        if is_of_job {
-            return of_job(rng);
+        if rng.percent(50) {
+            return of_job(rng, self.n_machines);
         }
-        let is_of_files = match self.inputs {
-            Inputs::Files => true,
-            Inputs::Kafka => false,
-            Inputs::Both => rng.percent(50),
-        };
-        match (rng.below(10), is_of_files) {
-            (0, _) => Fault::FillState {
+        match rng.below(12) {
+            0 => Fault::FillState {
                 for_ms: rng.range(300, 3_000),
             },
-            (1, _) => Fault::FillAlerts {
+            1 => Fault::FillAlerts {
                 for_ms: rng.range(300, 2_000),
             },
-            (2, _) => Fault::Jump {
+            2 => Fault::Jump {
                 by_s: rng.range(1, JUMP_S_MAX as u64) as i64 * rng.pick(&[1, -1]),
                 for_ms: rng.range(500, 4_000),
             },
-            (3..7, true) => Fault::Rotate {
-                file: rng.next(),
-                how: Rotation::Rename {
-                    held_ms: rng.pick(&[0, 0, 50, 300]),
-                },
+            3..5 => Fault::Reload(change(rng)),
+            _ => match self.inputs {
+                Inputs::Files => rotation(rng),
+                Inputs::Both if rng.percent(50) => rotation(rng),
+                Inputs::Kafka | Inputs::Both => of_network(rng, true),
+                Inputs::Kinesis if rng.percent(40) => Fault::Reshard(reshard(rng)),
+                Inputs::Kinesis => of_network(rng, false),
+                Inputs::Machines if rng.percent(40) => rotation(rng),
+                Inputs::Machines => of_links(rng),
             },
-            (_, true) => Fault::Rotate {
-                file: rng.next(),
-                how: Rotation::Copy,
-            },
-            (3 | 4, false) => Fault::KillBroker {
-                down_ms: rng.range(100, 3_000),
-            },
-            (5 | 6, false) => Fault::Stall {
-                for_ms: rng.range(300, 5_000),
-            },
-            (7, false) => Fault::Delay {
-                by_ms: rng.range(20, 400),
-                for_ms: rng.range(1_000, 5_000),
-            },
-            (_, false) => Fault::Reset,
         }
     }
 
@@ -297,10 +195,10 @@ impl Plan {
     }
 }
 
-fn of_job(rng: &mut Rng) -> Fault {
+fn of_job(rng: &mut Rng, n_machines: Option<u64>) -> Fault {
     let again = Again {
         down_ms: rng.pick(&[0, 0, 100, 500, 1_500, 4_000]),
-        layout: layout(rng),
+        layout: layout(rng, n_machines),
     };
     match rng.below(14) {
         0..3 => Fault::Kill(again),
@@ -324,9 +222,73 @@ fn of_job(rng: &mut Rng) -> Fault {
     }
 }
 
-fn layout(rng: &mut Rng) -> Layout {
+fn rotation(rng: &mut Rng) -> Fault {
+    let file = rng.next();
+    let how = if rng.percent(50) {
+        Rotation::Rename {
+            held_ms: rng.pick(&[0, 0, 50, 300]),
+        }
+    } else {
+        Rotation::Copy
+    };
+    Fault::Rotate { file, how }
+}
+
+fn of_network(rng: &mut Rng, can_kill: bool) -> Fault {
+    match rng.below(7) {
+        0 | 1 if can_kill => Fault::KillBroker {
+            down_ms: rng.range(100, 3_000),
+        },
+        0..4 => Fault::Stall {
+            for_ms: rng.range(300, 5_000),
+        },
+        4 => Fault::Delay {
+            by_ms: rng.range(20, 400),
+            for_ms: rng.range(1_000, 5_000),
+        },
+        _ => Fault::Reset,
+    }
+}
+
+fn change(rng: &mut Rng) -> Change {
+    match rng.below(6) {
+        0 | 1 => Change::Add,
+        2 => Change::Remove,
+        3 => Change::Describe(rng.next()),
+        _ => Change::Break {
+            for_ms: rng.range(200, 3_000),
+        },
+    }
+}
+
+fn reshard(rng: &mut Rng) -> Reshard {
+    if rng.percent(60) {
+        Reshard::Split(rng.next())
+    } else {
+        Reshard::Merge(rng.next())
+    }
+}
+
+fn of_links(rng: &mut Rng) -> Fault {
+    let machine = rng.next();
+    if rng.percent(60) {
+        // The longest is noticed: after ten seconds a peer counts as lost.
+        let for_ms = rng.pick(&[300, 1_500, 4_000, 13_000]);
+        return Fault::CutLink { machine, for_ms };
+    }
+    Fault::BadLink {
+        machine,
+        delay_ms: rng.range(5, 200),
+        loss_percent: rng.range(0, 20),
+        for_ms: rng.range(500, 5_000),
+    }
+}
+
+/// Each machine has one process.
+fn layout(rng: &mut Rng, n_machines: Option<u64>) -> Layout {
+    let processes = rng.pick(&[1, 1, 2, 3]);
     Layout {
-        processes: rng.pick(&[1, 1, 2, 3]),
+        processes: n_machines.unwrap_or(processes),
         workers: rng.pick(&[1, 2, 4]),
     }
 }
@@ -365,11 +327,17 @@ impl Display for Plan {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    fn plans() -> impl Iterator<Item = Plan> {
+        (0..200).flat_map(|seed| Inputs::ALL.map(|inputs| Plan::new(seed, inputs)))
+    }
 
     #[test]
     fn a_seed_gives_one_plan_and_another_seed_another() {
-        for inputs in [Inputs::Files, Inputs::Kafka, Inputs::Both] {
+        for inputs in Inputs::ALL {
             assert_eq!(Plan::new(7, inputs), Plan::new(7, inputs));
             assert_ne!(Plan::new(7, inputs).faults, Plan::new(8, inputs).faults);
         }
@@ -377,27 +345,57 @@ mod tests {
 
     #[test]
     fn plans_have_every_kind_of_fault_in_order_and_none_of_a_foreign_input() {
-        let mut seen = std::collections::BTreeSet::new();
-        for seed in 0..200 {
-            for inputs in [Inputs::Files, Inputs::Kafka, Inputs::Both] {
-                let plan = Plan::new(seed, inputs);
-                assert!(plan.faults.is_sorted_by_key(|(at_ms, _)| *at_ms));
-                for (_, fault) in &plan.faults {
-                    seen.insert(fault.name());
-                    let is_of_files = matches!(fault, Fault::Rotate { .. });
-                    let is_of_kafka = fault.is_of_broker();
-                    assert!(!is_of_files || inputs != Inputs::Kafka, "{plan}");
-                    assert!(!is_of_kafka || inputs.has_kafka(), "{plan}");
-                }
+        let mut seen = BTreeSet::new();
+        for plan in plans() {
+            assert!(plan.faults.is_sorted_by_key(|(at_ms, _)| *at_ms));
+            let inputs = plan.inputs;
+            for (_, fault) in &plan.faults {
+                seen.insert(fault.name());
+                let is_at_home = match fault {
+                    Fault::Rotate { .. } => inputs.has_files(),
+                    Fault::KillBroker { .. } => inputs.has_kafka(),
+                    Fault::Reshard(_) => inputs == Inputs::Kinesis,
+                    fault if fault.is_of_network() => inputs.has_network(),
+                    Fault::CutLink { .. } | Fault::BadLink { .. } => inputs == Inputs::Machines,
+                    _ => true,
+                };
+                assert!(is_at_home, "{plan}");
             }
         }
-        assert_eq!(seen.len(), 16, "{seen:?}");
+        assert_eq!(seen.len(), 22, "{seen:?}");
+    }
+
+    #[test]
+    fn every_plan_has_ten_faults() {
+        for plan in plans() {
+            assert!(plan.faults.len() >= 10, "{plan}");
+            let is_of_broker =
+                |(_, fault): &&(u64, Fault)| matches!(fault, Fault::KillBroker { .. });
+            let n_broker = plan.faults.iter().filter(is_of_broker).count() as u64;
+            assert!(n_broker <= BROKER_KILLS_MAX, "{plan}");
+        }
+    }
+
+    #[test]
+    fn a_machine_has_one_process_in_every_layout() {
+        for plan in plans() {
+            let mut layouts = vec![plan.first, plan.last];
+            layouts.extend(plan.faults.iter().filter_map(|(_, fault)| match fault {
+                Fault::Kill(again) | Fault::Stop(again) | Fault::Damage { again, .. } => {
+                    Some(again.layout)
+                }
+                _ => None,
+            }));
+            assert_eq!(plan.n_machines.is_some(), plan.inputs == Inputs::Machines);
+            if let Some(n) = plan.n_machines {
+                assert!(layouts.iter().all(|layout| layout.processes == n), "{plan}");
+            }
+        }
     }
 
     #[test]
     fn a_wrong_clock_stays_behind_the_dates_of_lines() {
-        for seed in 0..200 {
-            let plan = Plan::new(seed, Inputs::Files);
+        for plan in plans() {
             for (_, fault) in &plan.faults {
                 if let Fault::Jump { by_s, .. } = fault {
                     assert!(plan.ahead_ms as i64 >= by_s * 1_000 + 3_000, "{plan}");

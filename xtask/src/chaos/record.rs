@@ -15,11 +15,19 @@ pub(crate) struct Record {
     pub(crate) n_starts: u64,
     /// Times that an older checkpoint was taken.
     pub(crate) n_fallbacks: usize,
+    /// Times that the job had compiled other content, and that it had refused to.
+    pub(crate) n_reloads: usize,
+    pub(crate) n_refusals: usize,
+    /// Times that the job ended by itself and was started again.
+    pub(crate) n_ended: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     /// Faults that this machine, or this build, cannot have.
     pub(crate) impossible: BTreeMap<&'static str, u64>,
     pub(crate) first_alerts_ms: Vec<u64>,
     pub(crate) difference: Difference,
+    /// Until lines and faults were over, from then until all was final, and altogether.
+    pub(crate) drive: Duration,
+    pub(crate) settle: Duration,
     pub(crate) took: Duration,
     /// Why it could not be carried out.
     pub(crate) failure: Option<String>,

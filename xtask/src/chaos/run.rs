@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,51 +13,43 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::alerts::{Alerts, Difference};
-use super::broker::Broker;
-use super::feed::{Feed, Written, locked, truth_of};
+use super::content::{self, Content};
+use super::fault::{Again, Fault, Layout};
+use super::faults::Due;
+use super::feed::{Feed, Written, truth_of};
 use super::files::LogFile;
 use super::inputs::inputs;
 use super::job::{Job, LATENESS, Launcher};
-use super::plan::{Again, Fault, Layout, Plan, Rotation};
+use super::kinesis::Stream;
+use super::machines::Machines;
+use super::plan::Plan;
 use super::record::Record;
 use super::rng::Rng;
+use super::servers::Servers;
 use super::store::Store;
 use super::world::{Disk, FalseClock};
 
 /// Longest wait for something that has to happen.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Longest wait for a checkpoint to begin.
-const CHECKPOINT_WAIT: Duration = Duration::from_secs(3);
+/// Longest time in which all processes have to end when one has: a peer counts as lost after ten seconds.
+const FALL_WAIT: Duration = Duration::from_secs(60);
 /// How often the job is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 /// A job that a full disk has ended is started again after this, and what waits for a job is tried again.
-const AGAIN_MS: u64 = 300;
+pub(super) const AGAIN_MS: u64 = 300;
 
-/// What all runs share.
-#[derive(Debug)]
+/// What runs share that come one after the other.
+#[derive(Debug, Default)]
 pub(crate) struct Surroundings {
     pub(crate) root: PathBuf,
     pub(crate) program: PathBuf,
     pub(crate) clock_library: Option<PathBuf>,
     pub(crate) has_processes: bool,
-    pub(crate) broker: Option<Broker>,
+    pub(crate) servers: Servers,
+    /// Which of those that go side by side.
+    pub(crate) lane: usize,
     /// Runs that were good leave what they have, too.
     pub(crate) keeps: bool,
-}
-
-/// Something that is to be done at its time.
-#[derive(Debug)]
-enum Due {
-    Fault(Fault),
-    Start(Layout),
-    KillAgain(Again),
-    Thaw,
-    LaunchBroker,
-    ClearNetwork,
-    FreeState,
-    FreeAlerts,
-    RightClock,
-    LetGo(usize),
 }
 
 /// Carries out a plan below `dir`.
@@ -73,31 +66,61 @@ pub(crate) fn run(plan: &Plan, dir: &Path, around: &mut Surroundings) -> Result<
     run.leave()
 }
 
-struct Run<'a> {
-    plan: &'a Plan,
+pub(crate) struct Run<'a> {
+    pub(super) plan: &'a Plan,
     dir: &'a Path,
-    around: &'a mut Surroundings,
-    launcher: Launcher,
-    state: Disk,
-    alerts: Disk,
-    clock: Option<FalseClock>,
-    store: Store,
-    files: Vec<Arc<Mutex<LogFile>>>,
-    job: Option<Job>,
+    pub(super) around: &'a mut Surroundings,
+    pub(super) launcher: Launcher,
+    pub(super) state: Disk,
+    pub(super) alerts: Disk,
+    pub(super) clock: Option<FalseClock>,
+    pub(super) store: Store,
+    pub(super) content: Content,
+    pub(super) files: Vec<Arc<Mutex<LogFile>>>,
+    pub(super) stream: Option<Stream>,
+    topics: Vec<String>,
+    pub(super) machines: Option<Machines>,
+    pub(super) job: Option<Job>,
     /// Processes that had a clock of their own.
-    pids: BTreeSet<u32>,
-    is_frozen: bool,
-    is_state_full: bool,
-    is_alerts_full: bool,
-    /// A disk was full since the job was started, so it may end.
-    may_end: bool,
+    pub(super) pids: BTreeSet<u32>,
+    pub(super) is_frozen: bool,
+    pub(super) is_state_full: bool,
+    pub(super) is_alerts_full: bool,
+    pub(super) is_link_bad: bool,
+    /// What may have ended the job since it was started.
+    pub(super) may_end: MayEnd,
+    falling_since: Option<Instant>,
     since: Instant,
     due: BTreeMap<(u64, u64), Due>,
     n_due: u64,
-    rng: Rng,
-    record: Record,
+    pub(super) rng: Rng,
+    pub(super) record: Record,
     written: Arc<Written>,
     feed: Option<JoinHandle<Result<()>>>,
+}
+
+/// Why a job may end by itself.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct MayEnd {
+    /// A disk was full.
+    pub(super) by_disk: bool,
+    /// It was hung up on, perhaps before it listened to that.
+    pub(super) by_hangup: bool,
+    /// A process or a link was lost, and nobody but us starts the others again.
+    pub(super) by_loss: bool,
+}
+
+impl MayEnd {
+    fn allows(self, status: ExitStatus, has_machines: bool) -> bool {
+        // SIGHUP and SIGKILL; what a process says that has lost another one; other errors.
+        let (hangup, kill, lost, failed) = (Some(1), Some(9), [Some(70), Some(75)], Some(1));
+        if self.by_disk && status.code() == failed || self.by_hangup && status.signal() == hangup {
+            return true;
+        }
+        let is_any = self.by_disk || self.by_hangup || self.by_loss;
+        let is_lost = lost.contains(&status.code()) || status.signal() == kill;
+        has_machines && is_any && is_lost
+    }
 }
 
 impl<'a> Run<'a> {
@@ -114,19 +137,29 @@ impl<'a> Run<'a> {
             (Some(library), Some(_)) => Some(FalseClock::new(library, dir.join("clock"))?),
             _ => None,
         };
+        let content = Content::new(dir.join("hub"), &content::library())?;
+        let machines = plan.n_machines.map(Machines::new).transpose()?;
+        let wired = inputs(plan, dir, &mut around.servers)?;
         let launcher = Launcher {
             program: around.program.clone(),
-            acquis: dir.join("acquis.yaml"),
+            acquis: acquisitions(dir, &wired.acquis)?,
+            hub: content.dir().to_owned(),
             state: state.dir().to_owned(),
             alerts: alerts.dir().join("alerts.jsonl"),
             log: dir.join("job.log"),
             has_processes: around.has_processes,
-            clock: clock.as_ref().map_or_else(Vec::new, FalseClock::variables),
+            variables: variables(clock.as_ref()),
+            machines: machines.as_ref().map_or_else(Vec::new, Machines::enter),
+            peers: dir.join("peers"),
+            secret: dir.join("secret"),
         };
-        let (places, files, acquis) = inputs(plan, dir, around.broker.as_mut())?;
-        fs::write(&launcher.acquis, acquis)?;
+        if let Some(machines) = &machines {
+            fs::write(&launcher.peers, machines.peers())?;
+            secret(&launcher.secret)?;
+        }
         let written = Arc::<Written>::default();
-        let feed = Feed::new(plan, dir, places, jump_ms.unwrap_or(0).max(0), &written)?;
+        let jump_ms = jump_ms.unwrap_or(0).max(0);
+        let feed = Feed::new(plan, dir, wired.places, jump_ms, &written)?;
         let feed = std::thread::Builder::new()
             .name("feed".to_owned())
             .spawn(move || feed.run())
@@ -136,17 +169,23 @@ impl<'a> Run<'a> {
             dir,
             around,
             store: Store::new(state.dir().join("checkpoints")),
+            content,
             launcher,
             state,
             alerts,
             clock,
-            files,
+            files: wired.files,
+            stream: wired.stream,
+            topics: wired.topics,
+            machines,
             job: None,
             pids: BTreeSet::new(),
             is_frozen: false,
             is_state_full: false,
             is_alerts_full: false,
-            may_end: false,
+            is_link_bad: false,
+            may_end: MayEnd::default(),
+            falling_since: None,
             since: Instant::now(),
             due: BTreeMap::new(),
             n_due: 0,
@@ -180,8 +219,10 @@ impl<'a> Run<'a> {
         if self.job.is_none() {
             self.start(self.plan.last)?;
         }
+        self.record.drive = self.since.elapsed();
         self.settle()?;
         self.end()?;
+        self.record.settle = self.since.elapsed() - self.record.drive;
         self.compare()
     }
 
@@ -198,15 +239,20 @@ impl<'a> Run<'a> {
         self.due.insert((at_ms, self.n_due), due);
     }
 
-    fn after(&mut self, ms: u64, due: Due) {
+    pub(super) fn after(&mut self, ms: u64, due: Due) {
         self.at(self.now_ms() + ms, due);
     }
 
-    fn start(&mut self, layout: Layout) -> Result<()> {
+    pub(super) fn start(&mut self, layout: Layout) -> Result<()> {
         if self.job.is_some() {
             return Ok(());
         }
-        self.may_end = self.is_state_full || self.is_alerts_full;
+        self.falling_since = None;
+        self.may_end = MayEnd {
+            by_disk: self.is_state_full || self.is_alerts_full,
+            by_hangup: false,
+            by_loss: self.is_link_bad,
+        };
         let job = self.launcher.start(layout)?;
         self.pids.extend(job.pids());
         self.job = Some(job);
@@ -226,7 +272,7 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    fn kill_until(&mut self, again: Again) -> Result<bool> {
+    pub(super) fn kill_until(&mut self, again: Again) -> Result<bool> {
         let is_killed = self.kill()?;
         if is_killed {
             self.after(again.down_ms, Due::Start(again.layout));
@@ -234,193 +280,45 @@ impl<'a> Run<'a> {
         Ok(is_killed)
     }
 
-    /// Sees whether the job has ended, which it only may when a disk is full.
+    /// Sees whether the job has ended, which it only may for a reason.
     fn look(&mut self) -> Result<()> {
         let Some(job) = &mut self.job else {
             return Ok(());
         };
         job.see_alerts(&self.launcher.alerts);
-        let Some(status) = job.ended()? else {
+        let Some(ends) = job.ended()? else {
+            if job.is_falling()? {
+                let since = *self.falling_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > FALL_WAIT {
+                    let words = self.launcher.last_words();
+                    bail!("some processes have ended and the others have not:\n{words}");
+                }
+            }
             return Ok(());
         };
         self.record.first_alerts_ms.extend(job.first_alert_ms);
         self.job = None;
-        if !self.may_end || status.code() != Some(1) {
+        self.is_frozen = false;
+        if let Some(status) = self.strange(&ends) {
             bail!(
                 "the job ended by itself ({status}):\n{}",
                 self.launcher.last_words()
             );
         }
+        self.record.n_ended += 1;
         self.after(AGAIN_MS, Due::Start(self.plan.last));
         Ok(())
     }
 
-    fn execute(&mut self, due: Due) -> Result<()> {
-        match due {
-            // One that needs a job waits until there is one again.
-            Due::Fault(fault) if fault.is_of_job() && self.job.is_none() => {
-                self.after(AGAIN_MS, Due::Fault(fault));
-            }
-            // A first start waits ten seconds for a broker; what is read after that is in another order than a replay's.
-            Due::Fault(fault) if fault.is_of_broker() && self.store.as_of_ns().is_none() => {
-                self.after(AGAIN_MS, Due::Fault(fault));
-            }
-            Due::Fault(fault) => {
-                if self.apply(fault)? {
-                    *self.record.faults.entry(fault.name()).or_default() += 1;
-                }
-            }
-            Due::Start(layout) => self.start(layout)?,
-            Due::KillAgain(again) => {
-                self.kill_until(again)?;
-            }
-            Due::Thaw => {
-                if let (Some(job), true) = (&self.job, self.is_frozen) {
-                    job.freeze(false)?;
-                    self.is_frozen = false;
-                }
-            }
-            Due::LaunchBroker => {
-                if let Some(broker) = &mut self.around.broker {
-                    broker.launch()?;
-                }
-            }
-            Due::ClearNetwork => {
-                if let Some(broker) = &self.around.broker {
-                    broker.proxy.clear();
-                }
-            }
-            Due::FreeState => {
-                self.is_state_full = false;
-                self.state.free()?;
-            }
-            Due::FreeAlerts => {
-                self.is_alerts_full = false;
-                self.alerts.free()?;
-            }
-            Due::RightClock => {
-                if let Some(clock) = &self.clock {
-                    clock.set(0)?;
-                }
-            }
-            Due::LetGo(at) => {
-                if let Some(file) = self.files.get(at) {
-                    locked(file).let_go()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Does something bad; answers whether it could be done.
-    fn apply(&mut self, fault: Fault) -> Result<bool> {
-        match fault {
-            Fault::Kill(again) => self.kill_until(again),
-            Fault::KillAtStart { after_ms, again } => {
-                let is_killed = self.kill_until(again)?;
-                if is_killed {
-                    self.after(again.down_ms + after_ms, Due::KillAgain(again));
-                }
-                Ok(is_killed)
-            }
-            Fault::KillInCheckpoint { after_us, again } => {
-                if self.job.is_some() && !self.is_frozen {
-                    self.await_checkpoint();
-                    std::thread::sleep(Duration::from_micros(after_us));
-                }
-                self.kill_until(again)
-            }
-            Fault::KillChild if !self.around.has_processes => Ok(self.cannot(&fault)),
-            Fault::KillChild => match &self.job {
-                Some(job) => {
-                    self.pids.extend(job.pids());
-                    job.kill_child(self.rng.next())
-                }
-                None => Ok(false),
-            },
-            Fault::Stop(again) => self.stop(again),
-            Fault::Freeze { for_ms } => {
-                let Some(job) = &self.job else {
-                    return Ok(false);
-                };
-                job.freeze(true)?;
-                self.is_frozen = true;
-                self.after(for_ms, Due::Thaw);
-                Ok(true)
-            }
-            Fault::Damage { harm, again } => {
-                if !self.kill_until(again)? {
-                    return Ok(false);
-                }
-                let done = self.store.damage(harm, &mut self.rng)?;
-                if let Some(done) = &done {
-                    self.note(&format!("damaged: {done}"))?;
-                }
-                Ok(done.is_some())
-            }
-            Fault::Rotate { file, how } => self.rotate(file, how),
-            Fault::FillState { for_ms } if self.state.can_be_filled() => {
-                self.state.fill()?;
-                (self.is_state_full, self.may_end) = (true, true);
-                self.after(for_ms, Due::FreeState);
-                Ok(true)
-            }
-            Fault::FillAlerts { for_ms } if self.alerts.can_be_filled() => {
-                self.alerts.fill()?;
-                (self.is_alerts_full, self.may_end) = (true, true);
-                self.after(for_ms, Due::FreeAlerts);
-                Ok(true)
-            }
-            Fault::FillState { .. } | Fault::FillAlerts { .. } => Ok(self.cannot(&fault)),
-            Fault::Jump { by_s, for_ms } => {
-                let Some(clock) = &self.clock else {
-                    return Ok(self.cannot(&fault));
-                };
-                clock.set(by_s)?;
-                self.after(for_ms, Due::RightClock);
-                Ok(true)
-            }
-            Fault::KillBroker { .. } | Fault::Stall { .. } | Fault::Delay { .. } | Fault::Reset => {
-                self.apply_to_broker(fault)
-            }
-        }
-    }
-
-    fn apply_to_broker(&mut self, fault: Fault) -> Result<bool> {
-        let Some(broker) = &mut self.around.broker else {
-            return Ok(false);
-        };
-        let (undo, after_ms) = match fault {
-            Fault::KillBroker { down_ms } => {
-                if !broker.kill()? {
-                    return Ok(false);
-                }
-                (Due::LaunchBroker, down_ms)
-            }
-            Fault::Stall { for_ms } => {
-                broker.proxy.stall(true);
-                (Due::ClearNetwork, for_ms)
-            }
-            Fault::Delay { by_ms, for_ms } => {
-                broker.proxy.delay(by_ms);
-                (Due::ClearNetwork, for_ms)
-            }
-            _ => {
-                broker.proxy.reset();
-                return Ok(true);
-            }
-        };
-        self.after(after_ms, undo);
-        Ok(true)
-    }
-
-    fn cannot(&mut self, fault: &Fault) -> bool {
-        *self.record.impossible.entry(fault.name()).or_default() += 1;
-        false
+    /// An end for which there was no reason.
+    fn strange<'s>(&self, ends: &'s [ExitStatus]) -> Option<&'s ExitStatus> {
+        let (may_end, has_machines) = (self.may_end, self.machines.is_some());
+        ends.iter()
+            .find(|status| !may_end.allows(**status, has_machines))
     }
 
     /// Asks the job to end, and waits for it.
-    fn stop(&mut self, again: Again) -> Result<bool> {
+    pub(super) fn stop(&mut self, again: Again) -> Result<bool> {
         if self.is_frozen || self.job.is_none() {
             return Ok(false);
         }
@@ -435,10 +333,10 @@ impl<'a> Run<'a> {
         };
         job.ask_to_end()?;
         let until = Instant::now() + PATIENCE;
-        let status = loop {
+        let ends = loop {
             job.see_alerts(&self.launcher.alerts);
-            if let Some(status) = job.ended()? {
-                break status;
+            if let Some(ends) = job.ended()? {
+                break ends;
             }
             if Instant::now() > until {
                 bail!("the job does not end:\n{}", self.launcher.last_words());
@@ -448,51 +346,16 @@ impl<'a> Run<'a> {
         self.record.first_alerts_ms.extend(job.first_alert_ms);
         self.job = None;
         // Before it listens to signals, one ends it.
-        if matches!(status.code(), Some(0) | None) || self.may_end {
-            return Ok(());
+        let mut bad = ends
+            .iter()
+            .filter(|status| !matches!(status.code(), Some(0) | None));
+        match bad.find(|status| self.strange(std::slice::from_ref(*status)).is_some()) {
+            None => Ok(()),
+            Some(status) => bail!(
+                "the job did not end well ({status}):\n{}",
+                self.launcher.last_words()
+            ),
         }
-        bail!(
-            "the job did not end well ({status}):\n{}",
-            self.launcher.last_words()
-        )
-    }
-
-    /// Waits until something of a checkpoint is written.
-    fn await_checkpoint(&self) {
-        let (before, until) = (self.store.traces(), Instant::now() + CHECKPOINT_WAIT);
-        while self.store.traces() == before && Instant::now() < until {
-            std::thread::sleep(Duration::from_micros(500));
-        }
-    }
-
-    fn rotate(&mut self, file: u64, how: Rotation) -> Result<bool> {
-        // What was rotated away before anybody knew the file is nobody's.
-        if self.files.is_empty() || self.store.as_of_ns().is_none() {
-            return Ok(false);
-        }
-        let at = file as usize % self.files.len();
-        let mut file = locked(&self.files[at]);
-        match how {
-            Rotation::Copy => Ok(file.copy_and_truncate()?),
-            Rotation::Rename { held_ms } => {
-                if !file.rename()? {
-                    return Ok(false);
-                }
-                drop(file);
-                self.after(held_ms, Due::LetGo(at));
-                Ok(true)
-            }
-        }
-    }
-
-    fn note(&self, text: &str) -> Result<()> {
-        use std::io::Write as _;
-        let mut log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&self.launcher.log)?;
-        writeln!(log, "---- {text}")?;
-        Ok(())
     }
 
     /// Waits until a checkpoint says that everything up to the last line is final and written.
@@ -526,6 +389,9 @@ impl<'a> Run<'a> {
             .arg("replay")
             .args(truths)
             .args(["--type", "syslog", "--lateness", LATENESS, "-o", "json"])
+            .arg("--hub")
+            .arg(content::library())
+            .arg("--all")
             .arg("--alerts")
             .arg(&expected)
             .output()
@@ -556,12 +422,21 @@ impl<'a> Run<'a> {
     /// Undoes what is left of faults and gives what was found. A run that was not good leaves all it has.
     fn leave(mut self) -> Result<Record> {
         self.written.is_over.store(true, Ordering::SeqCst);
-        if let Some(broker) = &mut self.around.broker {
-            broker.proxy.clear();
+        if let Some(proxy) = self.around.servers.proxy(self.plan.inputs) {
+            proxy.clear();
+        }
+        if let Some(broker) = &mut self.around.servers.broker {
             broker.launch()?;
         }
         if let Some(feed) = self.feed.take() {
             let _why_is_told = feed.join();
+        }
+        // What is left of them makes the next runs slower, and no more.
+        if let (Some(broker), false) = (&self.around.servers.broker, self.topics.is_empty()) {
+            let _left = broker.delete_topics(&self.topics);
+        }
+        if let Some(stream) = &self.stream {
+            let _left = stream.delete();
         }
         if let Some(clock) = &self.clock {
             clock.sweep(&self.pids);
@@ -571,6 +446,8 @@ impl<'a> Run<'a> {
         let log = fs::read(&self.launcher.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log).into_owned();
         self.record.n_fallbacks = log.matches("cannot be used").count();
+        self.record.n_reloads = log.matches("other content is ready").count();
+        self.record.n_refusals = log.matches("nothing is changed").count();
         if self.around.keeps || !self.record.is_good() {
             self.state.keep()?;
             self.alerts.keep()?;
@@ -580,4 +457,32 @@ impl<'a> Run<'a> {
         fs::remove_dir_all(self.dir)?;
         Ok(self.record)
     }
+}
+
+/// Writes files of acquisitions and gives their names.
+fn acquisitions(dir: &Path, texts: &[String]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for (at, text) in texts.iter().enumerate() {
+        let path = dir.join(format!("acquis-{at}.yaml"));
+        fs::write(&path, text)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// What the job is told about its clock, and by whom it is known to servers that ask.
+fn variables(clock: Option<&FalseClock>) -> Vec<(String, String)> {
+    let mut variables = clock.map_or_else(Vec::new, FalseClock::variables);
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        variables.push((name.to_owned(), "chaos".to_owned()));
+    }
+    variables
+}
+
+/// A file that only its owner can read.
+fn secret(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, "what the processes of a run know\n")?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::plan::Harm;
+use super::fault::Harm;
 use super::rng::Rng;
 
 /// A directory of checkpoints.
@@ -24,6 +24,8 @@ struct Manifest {
     path: PathBuf,
     as_of_ns: i64,
     segments: BTreeSet<String>,
+    /// What stands of partitions, as JSON.
+    partitions: String,
 }
 
 impl Store {
@@ -51,6 +53,13 @@ impl Store {
     /// Event time of the newest checkpoint.
     pub(crate) fn as_of_ns(&self) -> Option<i64> {
         Some(self.manifests().last()?.as_of_ns)
+    }
+
+    /// Whether the newest checkpoint has a place in a file.
+    pub(crate) fn knows(&self, file: &Path) -> bool {
+        let name = file.display().to_string();
+        let newest = self.manifests().pop();
+        newest.is_some_and(|newest| newest.partitions.contains(&name))
     }
 
     /// Names of what was written; changes when a checkpoint begins to be.
@@ -112,6 +121,7 @@ fn read(path: &Path) -> Option<Manifest> {
     let segments = checkpoint["segments"].as_array()?.iter();
     Some(Manifest {
         path: path.to_owned(),
+        partitions: checkpoint["job"]["partitions"].to_string(),
         as_of_ns: checkpoint["job"]["as_of_ns"].as_i64()?,
         segments: segments
             .filter_map(|segment| Some(segment["name"].as_str()?.to_owned()))

@@ -9,7 +9,7 @@ use super::rng::Rng;
 /// Lines come in pieces of this length.
 pub(crate) const CHUNK_MS: u64 = 200;
 /// A line comes at most so much after a later one of its partition. With whole seconds that is below two.
-const DISORDER_MS: u64 = 900;
+pub(crate) const DISORDER_MS: u64 = 900;
 /// Attacks that begin in a second.
 const ATTACKS_A_SECOND: u64 = 7;
 /// Lines of nobody's in a second.
@@ -58,7 +58,12 @@ pub(crate) struct Chunk {
 }
 
 /// Makes the lines of a run. The first partitions are those of web servers.
-pub(crate) fn traffic(seed: u64, lasts_ms: u64, n_web: u64, n_ssh: u64) -> Vec<Chunk> {
+pub(crate) fn traffic(
+    seed: u64,
+    lasts_ms: u64,
+    (n_web, n_ssh): (u64, u64),
+    disorder_ms: u64,
+) -> Vec<Chunk> {
     let mut maker = Maker {
         rng: Rng::new(seed, 2),
         lasts_ms,
@@ -81,7 +86,7 @@ pub(crate) fn traffic(seed: u64, lasts_ms: u64, n_web: u64, n_ssh: u64) -> Vec<C
         .collect();
     let mut due: Vec<(u64, u64, Body, usize)> = Vec::new();
     for (at_ms, body) in said {
-        let due_ms = (at_ms + rng.below(DISORDER_MS)).min(lasts_ms - 1);
+        let due_ms = (at_ms + rng.below(disorder_ms)).min(lasts_ms - 1);
         let partition = match body.is_web() {
             true => rng.below(n_web),
             false => n_web + rng.below(n_ssh),
@@ -357,7 +362,7 @@ mod tests {
 
     #[test]
     fn lines_are_out_of_order_and_never_by_two_seconds() {
-        let chunks = traffic(3, 12_000, 2, 2);
+        let chunks = traffic(3, 12_000, (2, 2), DISORDER_MS);
         let mut n_late = 0;
         for partition in 0..4 {
             let mut newest_ms = 0;
@@ -377,7 +382,7 @@ mod tests {
 
     #[test]
     fn attackers_are_in_several_partitions() {
-        let chunks = traffic(4, 12_000, 3, 1);
+        let chunks = traffic(4, 12_000, (3, 1), DISORDER_MS);
         let address_of = |line: &Line| match &line.body {
             Body::Request {
                 address,

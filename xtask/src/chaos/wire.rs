@@ -1,4 +1,4 @@
-//! Three requests of the Kafka protocol: make a topic, append records, ask where a partition ends.
+//! Four requests of the Kafka protocol: make and delete topics, append records, ask where a partition ends.
 //!
 //! One connection, one request at a time. Whoever appends knows after every failure whether the records are in the log,
 //! for nobody else appends: [`Topic::append`] asks where the partition ends. That is what makes the truth exact over
@@ -20,6 +20,7 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 const PRODUCE: (i16, i16) = (0, 3);
 const LIST_OFFSETS: (i16, i16) = (2, 1);
 const CREATE_TOPICS: (i16, i16) = (19, 2);
+const DELETE_TOPICS: (i16, i16) = (20, 1);
 
 /// A connection that is made when it is needed.
 #[derive(Debug)]
@@ -90,6 +91,17 @@ impl Client {
             0 | 36 => Ok(()),
             code => Err(refused("create a topic", code)),
         }
+    }
+
+    /// Deletes topics. The answer to each of them matters to nobody.
+    pub(crate) fn delete_topics(&mut self, names: &[String]) -> Result<()> {
+        let mut body = Bytes::default();
+        body.int32(i32::try_from(names.len())?);
+        for name in names {
+            body.text(name);
+        }
+        body.int32(20_000);
+        self.call(DELETE_TOPICS, &body).map(drop)
     }
 
     fn end_of(&mut self, topic: &str, partition: i32) -> Result<i64> {
