@@ -282,6 +282,11 @@ impl LiveSource for CloudWatchSource {
         }
     }
 
+    /// What a checkpoint holds begins at once; else the group has to be found.
+    fn has_begun(&self) -> bool {
+        self.id.is_some()
+    }
+
     fn committed(&mut self, _positions: &Positions) {}
 
     fn counters(&self) -> &Arc<Counters> {

@@ -463,6 +463,11 @@ impl LiveSource for KinesisSource {
         }
     }
 
+    /// What a checkpoint holds begins at once; else the shards have to be listed.
+    fn has_begun(&self) -> bool {
+        self.has_listed || matches!(self.resume, Resume::From(_))
+    }
+
     fn committed(&mut self, _positions: &Positions) {}
 
     fn counters(&self) -> &Arc<Counters> {
