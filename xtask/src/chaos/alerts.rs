@@ -18,6 +18,8 @@ pub(crate) struct Alerts {
     pub(crate) standing: Standing,
     /// Alerts that were written and taken back.
     pub(crate) n_withdrawn: usize,
+    /// Ids of the decisions of alerts that stand.
+    pub(crate) decided: Standing,
 }
 
 impl Alerts {
@@ -28,7 +30,7 @@ impl Alerts {
 
     fn parse(text: &str) -> Result<Self> {
         let mut alerts = Self::default();
-        let mut by_id: BTreeMap<String, (String, i64)> = BTreeMap::new();
+        let mut by_id: BTreeMap<String, (Value, i64)> = BTreeMap::new();
         for (at, line) in text.lines().enumerate() {
             let place = || format!("line {}", at + 1);
             let line: Value = serde_json::from_str(line).with_context(place)?;
@@ -40,17 +42,33 @@ impl Alerts {
                 }
                 continue;
             }
-            let id = line["uuid"].as_str().with_context(place)?;
-            let entry = by_id.entry(id.to_owned()).or_insert((content(&line), 0));
-            entry.1 += 1;
+            let id = line["uuid"].as_str().with_context(place)?.to_owned();
+            by_id.entry(id).or_insert((line, 0)).1 += 1;
         }
-        for (content, n) in by_id.into_values() {
-            *alerts.standing.entry(content).or_default() += n;
+        for (alert, n) in by_id.into_values() {
+            *alerts.standing.entry(content(&alert)).or_default() += n;
+            let decisions = alert["decisions"].as_array().into_iter().flatten();
+            for id in decisions.filter_map(|decision| decision["uuid"].as_str()) {
+                *alerts.decided.entry(format!("decision {id}")).or_default() += n;
+            }
         }
+        alerts.decided.retain(|_, n| *n != 0);
         let is_told = |content: &str, n: i64| n != 0 && !content.starts_with(FOREIGN);
         alerts.standing.retain(|content, n| is_told(content, *n));
         Ok(alerts)
     }
+}
+
+/// The decisions that a log has as active: what `overspill decisions log -o json` prints.
+pub(crate) fn active(printed: &str) -> Result<Standing> {
+    let mut standing = Standing::new();
+    for line in printed.lines() {
+        let line: Value = serde_json::from_str(line).context("decisions log")?;
+        if let Some(id) = line["active"]["uuid"].as_str() {
+            *standing.entry(format!("decision {id}")).or_default() += 1;
+        }
+    }
+    Ok(standing)
 }
 
 /// Scenario, source, start, stop and events of an alert.
@@ -94,6 +112,11 @@ impl Difference {
         difference
     }
 
+    pub(crate) fn add(&mut self, other: Self) {
+        self.lost.extend(other.lost);
+        self.doubled.extend(other.doubled);
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.lost.is_empty() && self.doubled.is_empty()
     }
@@ -112,6 +135,18 @@ mod tests {
 
     fn withdrawn(id: &str) -> String {
         format!("{{\"withdrawn\":\"{id}\"}}\n")
+    }
+
+    #[test]
+    fn decisions_stand_with_their_alerts_and_are_compared_with_the_log() {
+        let decided = |id: &str| {
+            let decisions = format!("\"decisions\":[{{\"uuid\":\"d{id}\"}}],\"scenario\"");
+            alert(id, "x", 6).replace("\"scenario\"", &decisions)
+        };
+        let text = decided("1") + &decided("2") + "{\"withdrawn\":\"1\"}\n";
+        let given = Alerts::parse(&text).unwrap();
+        let log = active("{\"active\":{\"uuid\":\"d2\"}}\n{\"next\":\"1:3\"}\n").unwrap();
+        assert_eq!(given.decided, log);
     }
 
     #[test]

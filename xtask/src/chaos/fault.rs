@@ -128,6 +128,7 @@ impl Fault {
     }
 
     /// Whether it comes between the job and its broker or stream.
+    #[cfg(test)]
     pub(crate) fn is_of_network(&self) -> bool {
         matches!(
             self,

@@ -43,10 +43,6 @@ impl Run<'_> {
             Due::Fault(Fault::Reload(_)) if !self.job.as_ref().is_some_and(Job::listens) => {
                 self.after(AGAIN_MS, due);
             }
-            // A first start waits ten seconds for a broker; what is read after that is in another order than a replay's.
-            Due::Fault(fault) if fault.is_of_network() && self.store.as_of_ns().is_none() => {
-                self.after(AGAIN_MS, Due::Fault(fault));
-            }
             Due::Fault(fault) => {
                 if self.apply(fault)? {
                     *self.record.faults.entry(fault.name()).or_default() += 1;

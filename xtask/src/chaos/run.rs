@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::alerts::{Alerts, Difference};
+use super::alerts::{Alerts, Difference, Standing, active};
 use super::content::{self, Content};
 use super::fault::{Again, Fault, Layout};
 use super::faults::Due;
@@ -416,7 +416,23 @@ impl<'a> Run<'a> {
         self.record.n_alerts = truth.standing.values().sum();
         self.record.n_withdrawn = given.n_withdrawn;
         self.record.difference = Difference::of(&given.standing, &truth.standing);
+        let active = self.active()?;
+        let difference = Difference::of(&active, &given.decided);
+        self.record.difference.add(difference);
         Ok(())
+    }
+
+    /// What is active by the decision log of the job.
+    fn active(&self) -> Result<Standing> {
+        let output = Command::new(&self.launcher.program)
+            .args(["decisions", "log", "-o", "json", "--state"])
+            .arg(self.state.dir())
+            .output()
+            .context("read the decision log")?;
+        if !output.status.success() {
+            bail!("decision log: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        active(&String::from_utf8_lossy(&output.stdout))
     }
 
     /// Undoes what is left of faults and gives what was found. A run that was not good leaves all it has.
