@@ -17,7 +17,6 @@ use crate::live::Config;
 use crate::live::control::{self, Order, shown};
 use crate::live::reload::{Digest, Reload};
 use crate::report::term::{Style, safe};
-use crate::signals;
 
 /// How often a process looks whether it is to reload its content.
 const LOOK: Duration = Duration::from_millis(100);
@@ -32,9 +31,13 @@ pub(super) struct Next(Mutex<Option<Config>>);
 
 impl Next {
     /// Compiles what the files say whenever it is asked for; the first configuration goes on if they are wrong.
-    pub(super) fn watch(self: &Arc<Self>, args: &RunArgs, first: &Config) -> Result<()> {
-        let hangup = Arc::new(AtomicBool::new(false));
-        signals::reload(&hangup)?;
+    /// `hangup` is set by one.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        args: &RunArgs,
+        first: &Config,
+        hangup: Arc<AtomicBool>,
+    ) -> Result<()> {
         let order = Arc::new(Mutex::new(None));
         if let Some(address) = &args.control {
             let ordered = Arc::clone(&order);

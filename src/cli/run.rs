@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -47,6 +47,9 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
     }
     // First of all, while there is one thread.
     let is_supervised = die_with_supervisor().map_err(|error| anyhow!(chain(&error)))?;
+    // One that comes while the content is compiled is not the end.
+    let hangup = Arc::new(AtomicBool::new(false));
+    signals::reload(&hangup)?;
     let config = match prepare(args, &err) {
         Ok(Prepared::Ready(config)) => *config,
         Ok(Prepared::Refused) => return Ok(Exit::Refused),
@@ -69,7 +72,7 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
         exit_on_panic();
     }
     let next = Arc::new(Next::default());
-    next.watch(args, &config)?;
+    next.watch(args, &config, hangup)?;
     if format == Format::Human && !is_follower(&args.cluster) {
         tell(&banner(args, &config));
     }
