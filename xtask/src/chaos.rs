@@ -11,11 +11,11 @@
 //! the bytes.
 
 mod alerts;
-mod broker;
-mod feed;
+pub(crate) mod broker;
+pub(crate) mod feed;
 mod files;
 mod inputs;
-mod job;
+pub(crate) mod job;
 mod plan;
 mod proxy;
 mod record;
@@ -23,8 +23,8 @@ mod rng;
 mod run;
 mod store;
 mod summary;
-mod traffic;
-mod wire;
+pub(crate) mod traffic;
+pub(crate) mod wire;
 mod world;
 
 use std::fs;
