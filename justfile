@@ -28,6 +28,10 @@ bench *ARGS:
 hostile *ARGS:
     cargo xtask bench --hostile {{ARGS}}
 
+# Live jobs from Kafka to alerts.
+live *ARGS:
+    cargo xtask bench --live {{ARGS}}
+
 # Instructions a line against benches/gate.toml.
 gate *ARGS:
     cargo xtask gate {{ARGS}}

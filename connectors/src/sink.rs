@@ -79,6 +79,30 @@ pub enum SinkError {
     },
 }
 
+/// What is still to be done before what was written cannot be lost. It may take long.
+pub struct Pending(Box<dyn FnOnce() -> Result<(), SinkError> + Send>);
+
+impl Pending {
+    /// This is to be done.
+    pub fn new(work: impl FnOnce() -> Result<(), SinkError> + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`SinkError`] when that fails; what was written may be lost then.
+    pub fn finish(self) -> Result<(), SinkError> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pending").finish_non_exhaustive()
+    }
+}
+
 /// A place that records go to. All calls may block; a thread that does nothing else makes them.
 pub trait RecordSink: Send {
     /// Its name in checkpoints.
@@ -111,4 +135,13 @@ pub trait RecordSink: Send {
     /// # Errors
     /// [`SinkError`] when that cannot be told.
     fn place(&mut self) -> Result<Place, SinkError>;
+
+    /// Where it stands, and what another thread may do before that cannot be lost, if anything is left: more can be
+    /// written meanwhile.
+    ///
+    /// # Errors
+    /// [`SinkError`] when that cannot be told.
+    fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError> {
+        Ok((self.place()?, None))
+    }
 }

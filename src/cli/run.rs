@@ -32,6 +32,9 @@ use crate::report::term::{Paint, Style, safe};
 use crate::signals;
 use crate::wire::{BUCKETS_MAX, chain};
 
+/// Said where no acquisition is left.
+const NOTHING_TO_READ: &str =
+    "nothing to read: no acquisition is usable (--acquis FILE, --acquis-dir DIR)";
 /// Where state is kept by root.
 const STATE_OF_ROOT: &str = "/var/lib/overspill";
 
@@ -51,6 +54,10 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
     let hangup = Arc::new(AtomicBool::new(false));
     signals::reload(&hangup)?;
     let config = match prepare(args, &err) {
+        // Those of one machine have all the same, and nobody else has more.
+        Ok(Prepared::Ready(config)) if is_supervised && config.acquisitions.is_empty() => {
+            return Ok(Exit::Configuration);
+        }
         Ok(Prepared::Ready(config)) => *config,
         Ok(Prepared::Refused) => return Ok(Exit::Refused),
         // Nor would it help to be started again.
@@ -170,7 +177,14 @@ pub(super) fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
         report_content(&engine, err);
     }
     if found.acquisitions.is_empty() {
-        bail!("nothing to read: no acquisition is usable (--acquis FILE, --acquis-dir DIR)");
+        // One of several machines may be there to count.
+        if args.cluster.peers.is_none() {
+            bail!("{NOTHING_TO_READ}");
+        }
+        tell(&format!(
+            "{}\n",
+            err.paint(Paint::Yellow, &format!("warning: {NOTHING_TO_READ}"))
+        ));
     }
     let is_refused = !engine.refused.is_empty() || !found.refused.is_empty();
     if args.content.strict && is_refused {

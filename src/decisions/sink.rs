@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use overspill_connectors::sink::{FileSink, From, Place, Record, RecordSink, SinkError};
+use overspill_connectors::sink::{FileSink, From, Pending, Place, Record, RecordSink, SinkError};
 
 use super::{DecisionReader, LINES, Line, STATE, apply, numbered, path};
 use crate::wire::chain;
@@ -254,16 +254,23 @@ impl RecordSink for DecisionSink {
     }
 
     fn place(&mut self) -> Result<Place, SinkError> {
-        self.file.place()?;
+        let (place, pending) = self.place_soon()?;
+        pending.map_or(Ok(()), Pending::finish)?;
+        Ok(place)
+    }
+
+    fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError> {
         let at = self.reader.at;
-        let n_bytes = at - self.begin;
+        let (_, pending) = self.file.place_soon()?;
         // A large log is written when as much has changed.
-        if n_bytes >= self.file_bytes.max(self.reader.state_bytes)
-            && let Err(error) = self.begin_file(at)
-        {
+        if at - self.begin < self.file_bytes.max(self.reader.state_bytes) {
+            return Ok((vec![at], pending));
+        }
+        pending.map_or(Ok(()), Pending::finish)?;
+        if let Err(error) = self.begin_file(at) {
             // Nothing is lost: the lines are there, and it is tried again with the next checkpoint.
             (self.say)(format!("the decision log gets longer: {error:#}"));
         }
-        Ok(vec![at])
+        Ok((vec![at], None))
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, Sender};
-use overspill_connectors::sink::{From, Place, Record, RecordSink};
+use overspill_connectors::sink::{From, Pending, Place, Record, RecordSink};
 use overspill_dataflow::Output;
 use overspill_decision::wire;
 use overspill_event::Alert;
@@ -43,11 +43,23 @@ pub(crate) struct Cursor {
 /// Where all places stood at a checkpoint, by their names.
 pub(crate) type Cursors = BTreeMap<String, Cursor>;
 
-/// All alerts up to an event time are written, and cannot be lost.
+/// All alerts up to an event time are written.
 #[derive(Debug)]
 pub(crate) struct Ack {
     pub(crate) upto_ns: i64,
-    pub(crate) cursors: Cursors,
+    cursors: Cursors,
+    pending: Vec<Pending>,
+}
+
+impl Ack {
+    /// Where the places stand, once nothing of that can be lost. This takes as long as disks do, so whoever makes
+    /// checkpoints does it, and not who writes alerts.
+    pub(crate) fn durable(self) -> Result<Cursors> {
+        for pending in self.pending {
+            pending.finish().map_err(|error| anyhow!(chain(&error)))?;
+        }
+        Ok(self.cursors)
+    }
 }
 
 /// What is written of an alert.
@@ -176,18 +188,19 @@ impl Book {
         Ok(())
     }
 
-    /// Where it stands for a checkpoint as of `upto_ns`, once that cannot be lost.
-    fn cursor(&mut self, upto_ns: i64) -> Result<Cursor> {
+    /// Where it stands for a checkpoint as of `upto_ns`, and what is to be done before that cannot be lost.
+    fn cursor(&mut self, upto_ns: i64) -> Result<(Cursor, Option<Pending>)> {
         self.flush()?;
         // What is later may be final, and is derived again all the same if this is where a restart begins.
         self.forget(upto_ns);
-        let place = self.sink.place().map_err(|error| anyhow!(chain(&error)))?;
+        let place = self.sink.place_soon();
+        let (place, pending) = place.map_err(|error| anyhow!(chain(&error)))?;
         let mut unconfirmed = self.written.clone();
         // They are there too, and may still be derived again.
         for (uuid, (eff_ns, n)) in &self.claimed {
             unconfirmed.entry(uuid.clone()).or_insert((*eff_ns, 0)).1 += n;
         }
-        Ok(Cursor { place, unconfirmed })
+        Ok((Cursor { place, unconfirmed }, pending))
     }
 }
 
@@ -238,9 +251,18 @@ impl Journal {
             .map_err(|error| anyhow!(chain(&error)))
     }
 
-    fn cursors(&mut self, upto_ns: i64) -> Result<Cursors> {
-        let cursor = |book: &mut Book| Ok((book.sink.name().to_owned(), book.cursor(upto_ns)?));
-        self.books.iter_mut().map(cursor).collect()
+    fn ack(&mut self, upto_ns: i64) -> Result<Ack> {
+        let mut ack = Ack {
+            upto_ns,
+            cursors: Cursors::new(),
+            pending: Vec::new(),
+        };
+        for book in &mut self.books {
+            let (cursor, pending) = book.cursor(upto_ns)?;
+            ack.cursors.insert(book.sink.name().to_owned(), cursor);
+            ack.pending.extend(pending);
+        }
+        Ok(ack)
     }
 
     /// With what it works on.
@@ -326,7 +348,7 @@ impl Scribe {
                 let _nobody_listens = self.words.send(word);
             }
         }
-        self.journal.cursors(i64::MAX)?;
+        self.journal.ack(i64::MAX)?.durable()?;
         Ok(())
     }
 
@@ -349,8 +371,7 @@ impl Scribe {
                 let upto_ns = self.asked_ns.load(Ordering::SeqCst);
                 if upto_ns <= final_ns {
                     self.asked_ns.store(i64::MAX, Ordering::SeqCst);
-                    let cursors = self.journal.cursors(upto_ns)?;
-                    let _keeper_is_gone = self.acks.send(Ack { upto_ns, cursors });
+                    let _keeper_is_gone = self.acks.send(self.journal.ack(upto_ns)?);
                 }
             }
             Output::Overflow(_) | Output::Allowlisted(_) => {}

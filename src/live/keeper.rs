@@ -260,7 +260,7 @@ impl Working {
                     if let (Ok(ack), Some(round)) = (ack, &mut self.round)
                         && round.upto_ns == Some(ack.upto_ns)
                     {
-                        round.cursors = Some(ack.cursors);
+                        round.cursors = Some(ack.durable().context("write alerts")?);
                     }
                 }
                 default(LOOK) => {}

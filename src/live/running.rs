@@ -264,6 +264,7 @@ fn job(
         alerts: places::first_file(&config.alerts),
         node: config.node.clone(),
         has_checkpoints: config.checkpoints.is_some(),
+        has_sources: !config.acquisitions.is_empty(),
     });
     let layout = match begun.n {
         1 => Layout::Threads(config.workers),

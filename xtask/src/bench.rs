@@ -1,10 +1,11 @@
-//! `cargo xtask bench`: what a line costs, beside other programs and when it is made to hurt.
+//! `cargo xtask bench`: what a line costs, beside other programs and when it is made to hurt; what live jobs reach.
 
 mod callgrind;
 mod case;
 mod cpu;
 mod flood;
 mod hostile;
+mod live;
 mod peer;
 mod peers;
 mod plot;
@@ -36,6 +37,9 @@ pub(crate) struct Asked {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    if has_flag(args, "--live") {
+        return live::run(args);
+    }
     let asked = Asked::read(args)?;
     build()?;
     if has_flag(args, "--hostile") {

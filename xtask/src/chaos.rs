@@ -11,14 +11,14 @@
 //! the bytes.
 
 mod alerts;
-mod broker;
+pub(crate) mod broker;
 mod content;
 mod fault;
 mod faults;
-mod feed;
+pub(crate) mod feed;
 mod files;
 mod inputs;
-mod job;
+pub(crate) mod job;
 mod kinesis;
 #[path = "../../connectors/tests/support/kinesis_local.rs"]
 mod kinesis_local;
@@ -34,8 +34,8 @@ mod server;
 mod servers;
 mod store;
 mod summary;
-mod traffic;
-mod wire;
+pub(crate) mod traffic;
+pub(crate) mod wire;
 mod world;
 
 use std::fs;

@@ -39,6 +39,10 @@ cargo xtask COMMAND
   bench --hostile [--hub DIR] [--size BYTES] [--only NAME] [--flood N]
                             lines that are made to hurt: what a byte costs, and what twice the size does;
                             floods of N distinct things
+  bench --live [PART,PART] [--hours N] [--lines N] [--write]
+                            live jobs on a broker of their own: idle, throughput, latency, checkpoint, restart;
+                            day (a day of log time in half an hour; --hours: less) only if it is named
+                            (--write: to benches/results)
   gate [--print]            instructions a line, and ratios, against benches/gate.toml
   reference [--hub DIR]     whole generated logs with and without --reference-matcher: the same alerts
   fuzz [--seconds N] [--target NAME]

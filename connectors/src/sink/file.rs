@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{From, Place, Record, RecordSink, SinkError};
+use super::{From, Pending, Place, Record, RecordSink, SinkError};
 
 /// A file. What is no regular file (a pipe, a device) is written to, and remembers nothing.
 #[derive(Debug)]
@@ -115,14 +115,29 @@ impl RecordSink for FileSink {
     }
 
     fn place(&mut self) -> Result<Place, SinkError> {
-        if self.is_regular {
-            self.file.sync_data().map_err(|source| SinkError::File {
-                what: "write",
-                path: self.path.clone(),
-                source,
-            })?;
+        let (place, pending) = self.place_soon()?;
+        pending.map_or(Ok(()), Pending::finish)?;
+        Ok(place)
+    }
+
+    fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError> {
+        let place = vec![self.bytes];
+        if !self.is_regular {
+            return Ok((place, None));
         }
-        Ok(vec![self.bytes])
+        let path = self.path.clone();
+        let failed = move |source| SinkError::File {
+            what: "write",
+            path,
+            source,
+        };
+        // The same open file: what is synced is what was written by it.
+        let file = match self.file.try_clone() {
+            Ok(file) => file,
+            Err(source) => return Err(failed(source)),
+        };
+        let sync = Pending::new(move || file.sync_data().map_err(failed));
+        Ok((place, Some(sync)))
     }
 }
 

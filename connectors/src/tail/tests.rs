@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::source::PartitionName;
 use crate::source::check::Checked;
 use crate::source::system_clock;
 
@@ -204,7 +205,7 @@ fn a_partition_without_room_waits_and_keeps_nobody_waiting() {
     let mut source = logs.tail("*.log", Resume::First);
     let mut outlet = Checked::default();
     let held = logs.path("a.log").display().to_string();
-    outlet.full.insert(crate::source::PartitionName::new(&held));
+    outlet.full.insert(PartitionName::new(&held));
     outlet.until_lines(&mut source, 5);
     outlet.during(&mut source, Duration::from_millis(100));
     assert_eq!(outlet.texts_of("b.log").len(), 5);
@@ -260,7 +261,7 @@ fn a_position_that_cannot_be_read_is_counted_and_the_file_read_from_its_beginnin
         offset: 3,
         context: Arc::from(*b"\x09other"),
     };
-    let positions = Positions::from([(crate::source::PartitionName::new(&name), strange)]);
+    let positions = Positions::from([(PartitionName::new(&name), strange)]);
     let mut source = logs.tail("a.log", Resume::From(positions));
     let mut outlet = Checked::default();
     outlet.until_lines(&mut source, 1);

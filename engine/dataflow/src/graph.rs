@@ -242,9 +242,8 @@ fn buckets<'s>(
                     announced_frontier.frontier().first().copied(),
                 );
                 loop {
-                    if let Some(writer) = &mut writer
-                        && !writer.write(&mut buckets)
-                    {
+                    let unwritten = |writer: &mut Writer| !writer.write(&mut buckets);
+                    if writer.as_mut().is_some_and(unwritten) {
                         again.activate();
                         return;
                     }
@@ -253,8 +252,7 @@ fn buckets<'s>(
                         .front()
                         .map(|next| next.at)
                         .filter(|at| time.is_none_or(|time| *at <= time));
-                    let upto = next.or(time);
-                    let changes = buckets.advance(upto);
+                    let (upto, changes) = buckets.step(next.or(time));
                     if !changes.is_empty() {
                         output
                             .session(&*capability)
@@ -262,6 +260,10 @@ fn buckets<'s>(
                     }
                     if let Some(upto) = upto {
                         capability.downgrade(&upto.max(*capability.time()));
+                    }
+                    if upto != next.or(time) {
+                        again.activate();
+                        return;
                     }
                     match (next.and_then(|_| due.pop_front()), &mut writer) {
                         (Some(next), Some(writer)) => writer.begin(next, &mut buckets),

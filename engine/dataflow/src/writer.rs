@@ -12,7 +12,7 @@ use crate::clock::complete_ns;
 use crate::restart::Restarts;
 
 /// Time a table gives key groups before pours are taken again.
-const QUANTUM: Duration = Duration::from_millis(2);
+const QUANTUM: Duration = Duration::from_micros(300);
 
 /// Gives the pieces of one table of a worker. While it does, the table stands; pours above the
 /// checkpoint are taken and answered between the slices.

@@ -58,7 +58,7 @@ fn what_is_derived_again_is_not_written_again_and_what_is_not_is_withdrawn() {
     journal.take(&alert("later"), 35, 1);
     // What is final is not in a checkpoint for that.
     journal.settle(37);
-    let cursors = journal.cursors(20).unwrap();
+    let cursors = journal.ack(20).unwrap().durable().unwrap();
     assert_eq!(
         of_file(&cursors).unconfirmed,
         BTreeMap::from([("later".to_owned(), (35, 1))])
@@ -90,7 +90,7 @@ fn what_is_derived_again_is_not_written_again_and_what_is_not_is_withdrawn() {
     journal.take(&alert("later"), 35, 1);
     // A checkpoint in between takes along what is not confirmed.
     journal.settle(32);
-    let cursors = journal.cursors(32).unwrap();
+    let cursors = journal.ack(32).unwrap().durable().unwrap();
     drop(journal);
     let mut journal = open(&path, Some(&cursors));
     for (uuid, eff_ns) in [("later", 35), ("twice", 50), ("new", 60)] {
@@ -124,7 +124,7 @@ fn a_file_that_was_put_away_is_begun_anew_and_without_one_nothing_is_written() {
     );
     let mut nowhere = Journal::open(Vec::new(), Some(&cursors)).unwrap();
     nowhere.take(&alert("a"), 5, 1);
-    assert!(nowhere.cursors(9).unwrap().is_empty());
+    assert!(nowhere.ack(9).unwrap().durable().unwrap().is_empty());
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn each_place_is_settled_by_itself() {
     };
     let mut journal = both(None, &[&one, &two]);
     journal.take(&alert("a"), 5, 1);
-    let cursors = journal.cursors(6).unwrap();
+    let cursors = journal.ack(6).unwrap().durable().unwrap();
     // A crash between the first place and the second.
     journal.take(&alert("b"), 7, 1);
     journal.books[0].flush().unwrap();
@@ -200,7 +200,7 @@ fn the_decision_log_has_each_decision_once_and_ends_those_of_alerts_that_do_not_
     let mut journal = open(None);
     journal.take(&banned("a", 100), 5, 1);
     journal.take(&alert("decides nothing"), 5, 1);
-    let cursors = journal.cursors(9).unwrap();
+    let cursors = journal.ack(9).unwrap().durable().unwrap();
     journal.take(&banned("again", 200), 12, 1);
     journal.take(&banned("not again", 200), 13, 1);
     journal.flush().unwrap();

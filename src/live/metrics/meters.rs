@@ -34,6 +34,8 @@ pub(crate) struct JobMeters {
     pub(crate) alerts: Option<PathBuf>,
     pub(crate) node: String,
     pub(crate) has_checkpoints: bool,
+    /// There is something to be read here.
+    pub(crate) has_sources: bool,
 }
 
 /// Where the threads of a live job say what they do.
@@ -129,7 +131,7 @@ impl Meters {
         }
         let sources = lock(&self.sources);
         let is_any_read = sources.values().any(|source| source.is_read);
-        (!is_any_read).then_some("no source is read")
+        (!is_any_read && job.has_sources).then_some("no source is read")
     }
 
     /// A source is about to be read.
@@ -374,6 +376,7 @@ mod tests {
             alerts: None,
             node: "n".to_owned(),
             has_checkpoints: false,
+            has_sources: true,
         });
         assert!(meters.unready().is_some());
         intake.open_gate();

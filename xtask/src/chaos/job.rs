@@ -300,7 +300,8 @@ impl Drop for Job {
     }
 }
 
-fn signal(pid: u32, name: &str) -> Result<bool> {
+/// Sends a signal; answers whether there was anybody to take it.
+pub(crate) fn signal(pid: u32, name: &str) -> Result<bool> {
     let status = Command::new("kill")
         .args(["-s", name, &pid.to_string()])
         .stderr(Stdio::null())
@@ -317,7 +318,8 @@ fn catches_hangups(pid: u32) -> bool {
     mask.is_some_and(|mask| mask & 1 == 1)
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
+/// Processes of which one is the parent, by number.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry

@@ -257,6 +257,16 @@ pub(crate) fn nobodys(is_web: bool) -> Line {
     Line { offset_ms: 0, body }
 }
 
+/// A date as access logs have it; whole seconds.
+pub(crate) fn clf_date(at_ms: i64) -> String {
+    let date = Date::of(at_ms);
+    let name = MONTHS[date.month as usize - 1];
+    format!(
+        "{:02}/{name}/{}:{:02}:{:02}:{:02} +0000",
+        date.day, date.year, date.hour, date.minute, date.second
+    )
+}
+
 fn body_text(body: &Body, at_ms: i64) -> String {
     let Date {
         year,
@@ -275,10 +285,9 @@ fn body_text(body: &Body, at_ms: i64) -> String {
             path,
             status,
         } => {
-            let name = MONTHS[month as usize - 1];
+            let date = clf_date(at_ms);
             format!(
-                "{iso} web nginx: {address} - - [{day:02}/{name}/{year}:{hour:02}:{minute:02}:{second:02} +0000] \
-                 \"GET {path} HTTP/1.1\" {status} 12 \"-\" \"Mozilla/5.0\""
+                "{iso} web nginx: {address} - - [{date}] \"GET {path} HTTP/1.1\" {status} 12 \"-\" \"Mozilla/5.0\""
             )
         }
         Body::Failed { address, user } => {

@@ -10,7 +10,7 @@ use overspill_golike::time::Time;
 use overspill_parser::ParserState;
 use proptest::prelude::*;
 
-use super::BucketWorker;
+use super::{BucketWorker, WAITING_FEW};
 use crate::batch::{PourBatch, PourHead};
 use crate::clock::{complete_ns, tick};
 use crate::job::{Mode, Settings};
@@ -188,4 +188,47 @@ proptest! {
         let given = first.changes.iter().filter(is_final).chain(&second.changes);
         prop_assert_eq!(settled(given), settled(&undisturbed.changes));
     }
+}
+
+#[test]
+fn a_table_with_much_ahead_goes_on_in_steps_and_comes_to_the_same() {
+    // 2025-01-01T10:00:00Z, the hour of the lines.
+    let hour_ns = 1_735_725_600_000_000_000;
+    let (begin, leap) = (tick(hour_ns), tick(hour_ns + 400_000_000 * 1_000_000_000));
+    let lines: Vec<String> = (0..12_000)
+        .map(|n| lines::line(60_000 + n, &format!("a 192.0.2.{} x", n % 200)))
+        .collect();
+    let plan = content::plan(content::SCENARIOS);
+    let pours = pours(&plan, &[lines]);
+    let live = || {
+        let mut fleet = Fleet::new(&plan, Mode::Speculative, 1);
+        fleet.advance(Some(begin));
+        fleet.pour(&pours, |_| true);
+        fleet
+    };
+    let (mut at_once, mut in_steps) = (live(), live());
+    let waiting = |fleet: &Fleet| fleet.workers[0].table.counters().waiting;
+    let n_pours = waiting(&at_once);
+    assert!(n_pours > WAITING_FEW, "{n_pours}");
+    at_once.advance(Some(leap));
+    let mut n_steps = 0;
+    loop {
+        let upto = in_steps.workers[0].reach(Some(leap));
+        let before = waiting(&in_steps);
+        in_steps.advance(upto);
+        n_steps += 1;
+        if before >= WAITING_FEW {
+            let n_settled = before - waiting(&in_steps);
+            assert!(n_settled < n_pours / 2, "{n_settled} in step {n_steps}");
+        }
+        if upto == Some(leap) {
+            break;
+        }
+    }
+    // Half a minute is before the first line, and a dozen years after the last.
+    assert!((4..60).contains(&n_steps), "{n_steps}");
+    assert_eq!(waiting(&in_steps), 0);
+    assert_eq!(settled(&in_steps.changes), settled(&at_once.changes));
+    assert_eq!(in_steps.snapshot(), at_once.snapshot());
+    assert_eq!(in_steps.workers[0].reach(None), None);
 }
