@@ -1,7 +1,8 @@
 //! `overspill run --processes N`: this program as the supervisor of N processes of itself.
 //!
-//! Each start has a file of peers with free ports of loopback, and a secret in the environment. The processes get the
-//! arguments of the supervisor and say which of them they are by `--process`.
+//! Each start has a list of peers with free ports of loopback, and a secret in the environment. The processes get the
+//! arguments of the supervisor and say which of them they are by `--process`. Nothing is written: a disk that is full keeps
+//! nobody from starting again.
 
 use std::io;
 use std::net::TcpListener;
@@ -23,27 +24,24 @@ struct Processes<'a> {
     n: usize,
     program: PathBuf,
     secret: Secret,
-    /// Lists where they are.
-    peers: PathBuf,
+    /// Where they are, as `--peers` has it.
+    peers: String,
     tell: &'a mut dyn FnMut(&str),
 }
 
-/// Runs the processes until they are done or somebody asks for the end; `directory` takes a file of theirs. Failures
-/// are told and followed by another start.
+/// Runs the processes until they are done or somebody asks for the end. Failures are told and followed by another start.
 ///
 /// # Errors
 /// When they cannot be started, or their configuration is wrong, which they have told.
-pub fn run(n: usize, directory: PathBuf, tell: &mut dyn FnMut(&str)) -> Result<Ended> {
+pub fn run(n: usize, tell: &mut dyn FnMut(&str)) -> Result<Ended> {
     if n > PROCESSES_MAX {
         return Err(anyhow!("--processes: at most {PROCESSES_MAX}"));
     }
-    std::fs::create_dir_all(&directory)
-        .with_context(|| format!("--state {}", directory.display()))?;
     let mut processes = Processes {
         n,
         program: std::env::current_exe().context("find our own program")?,
         secret: Secret::random().map_err(|error| anyhow!(chain(&error)))?,
-        peers: directory.join("peers"),
+        peers: String::new(),
         tell,
     };
     supervise(&mut processes, &Policy::DEFAULT, now).map_err(|error| anyhow!(chain(&error)))
@@ -54,18 +52,19 @@ fn now() -> Instant {
 }
 
 impl Processes<'_> {
-    /// Writes where the processes of the next start will be.
-    fn list(&self) -> io::Result<()> {
+    /// Finds where the processes of the next start will be.
+    fn list(&mut self) -> io::Result<()> {
         // All are held until all are known, so that they differ. Somebody else may take one before its process does;
         // then that ends, and the next start has others.
         let listeners: Vec<TcpListener> = (0..self.n)
             .map(|_| TcpListener::bind("127.0.0.1:0"))
             .collect::<io::Result<_>>()?;
-        let mut text = String::new();
-        for listener in &listeners {
-            text.push_str(&format!("{}\n", listener.local_addr()?));
-        }
-        std::fs::write(&self.peers, text)
+        let addresses: Vec<String> = listeners
+            .iter()
+            .map(|listener| Ok(listener.local_addr()?.to_string()))
+            .collect::<io::Result<_>>()?;
+        self.peers = format!("list:{}", addresses.join(","));
+        Ok(())
     }
 }
 
@@ -78,8 +77,8 @@ impl Fleet for Processes<'_> {
         if start.index == 0
             && let Err(error) = self.list()
         {
-            // The processes will miss it, and say so.
-            (self.tell)(&format!("write {}: {error}", self.peers.display()));
+            // They meet at the ports of the start before, if those are still free.
+            (self.tell)(&format!("no free ports: {error}"));
         }
         let mut command = Command::new(&self.program);
         command

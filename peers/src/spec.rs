@@ -126,15 +126,19 @@ pub fn ordinal_of(hostname: &str) -> Option<usize> {
 }
 
 impl PeersSpec {
-    /// Reads what was written: `FILE` or `dns:NAME[:PORT]`. `n` is the number of processes; a file
-    /// says it by itself.
+    /// Reads what was written: `FILE`, `dns:NAME[:PORT]` or `list:HOST:PORT,HOST:PORT`. `n` is the number of processes; a file
+    /// and a list say it by themselves.
     ///
     /// # Errors
     /// [`SpecError`]: what is wrong with it.
     pub fn parse(text: &str, n: Option<usize>) -> Result<Self, SpecError> {
-        let spec = match text.strip_prefix("dns:") {
-            Some(name) => Self::of_name(name, n.ok_or(SpecError::Uncounted)?)?,
-            None => Self::of_file(Path::new(text))?,
+        let spec = match (text.strip_prefix("dns:"), text.strip_prefix("list:")) {
+            (Some(name), _) => Self::of_name(name, n.ok_or(SpecError::Uncounted)?)?,
+            (None, Some(list)) => {
+                let pairs = list.split(',').map(host_port).collect::<Option<_>>();
+                Self::List(pairs.ok_or_else(|| SpecError::Name(list.to_owned()))?)
+            }
+            (None, None) => Self::of_file(Path::new(text))?,
         };
         let counted = n.unwrap_or_else(|| spec.n());
         if spec.n() == 0 || spec.n() > PROCESSES_MAX || counted != spec.n() {
@@ -410,6 +414,11 @@ mod tests {
 
     #[test]
     fn a_name_of_all_stands_for_as_many_addresses_as_there_are_processes() {
+        let list = PeersSpec::parse("list:a:1,[::1]:2", None).unwrap();
+        assert_eq!(list.n(), 2);
+        for (wrong, n) in [("list:", None), ("list:a", None), ("list:a:1", Some(2))] {
+            assert!(PeersSpec::parse(wrong, n).is_err(), "{wrong}");
+        }
         let one = PeersSpec::parse("dns:localhost:7000", Some(1)).unwrap();
         assert_eq!(one.resolve(0).unwrap()[0].port(), 7000);
         assert_eq!(one.own_index().unwrap(), 0);

@@ -104,7 +104,7 @@ impl JobConfig {
         let peers = self
             .peers
             .iter_mut()
-            .filter(|peers| !peers.starts_with("dns:"));
+            .filter(|peers| !peers.starts_with("dns:") && !peers.starts_with("list:"));
         let places = self
             .alerts
             .iter_mut()

@@ -141,7 +141,7 @@ fn tracer(args: &RunArgs) -> Result<Tracer> {
 /// Starts the processes, and starts them again.
 fn supervise(args: &RunArgs) -> Result<Exit> {
     let n = args.cluster.processes.unwrap_or(1).max(1);
-    let ended = fleet::run(n, state_dir(args.state.as_deref())?, &mut |text| {
+    let ended = fleet::run(n, &mut |text| {
         tell(&format!("supervisor {text}\n"));
     })?;
     Ok(match ended {

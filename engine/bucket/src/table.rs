@@ -68,6 +68,7 @@ use ahead::{Register, Spare};
 use cells::{CellId, Cells};
 use evict::Candidate;
 use held::Held;
+use settle::Unsettled;
 use wheel::Wheel;
 
 /// Keys of a key group: 4 million in all groups, about half a gigabyte without their events.
@@ -152,6 +153,8 @@ pub struct Table {
     /// The memory of looking for victims.
     candidates: Vec<Candidate>,
     watermark_ns: Option<i64>,
+    /// What a watermark that has passed has left to be settled.
+    unsettled: Option<Unsettled>,
     counters: Counters,
     by_scenario: ByScenario,
 }
@@ -174,6 +177,7 @@ impl Table {
             due: Vec::new(),
             candidates: Vec::new(),
             watermark_ns: None,
+            unsettled: None,
             counters: Counters::default(),
             by_scenario: ByScenario::new(specs.len()),
         }
@@ -220,16 +224,37 @@ impl Table {
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
-        if self
+        let is_done = self.advance_some(watermark_eff_ns, usize::MAX, judge, out);
+        debug_assert!(is_done, "there are fewer keys");
+    }
+
+    /// As [`Table::advance`], but settles at most so many keys, so that others need not wait until all are. Answers
+    /// whether it is done. Until then only pours above the watermark may follow, and this again with the same watermark;
+    /// then all is as after one [`Table::advance`].
+    pub fn advance_some<J: Judge + ?Sized>(
+        &mut self,
+        watermark_eff_ns: i64,
+        n_keys: usize,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) -> bool {
+        let is_passed = self
             .watermark_ns
-            .is_some_and(|watermark_ns| watermark_eff_ns <= watermark_ns)
-        {
-            return;
+            .is_some_and(|watermark_ns| watermark_eff_ns <= watermark_ns);
+        if is_passed && self.unsettled.is_none() {
+            return true;
         }
+        debug_assert!(
+            self.unsettled.is_none() || self.watermark_ns == Some(watermark_eff_ns),
+            "one watermark after the other"
+        );
         self.watermark_ns = Some(watermark_eff_ns);
-        self.settle(watermark_eff_ns, judge, out);
+        if !self.settle(watermark_eff_ns, n_keys, judge, out) {
+            return false;
+        }
         self.fire_upto(watermark_eff_ns, judge, out);
         self.forget(turn(watermark_eff_ns.saturating_add(1)));
+        true
     }
 
     /// Ends the input, which reached up to this effective time: all pours are settled.
@@ -244,8 +269,11 @@ impl Table {
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
+        if let Some(watermark_ns) = self.watermark_ns.filter(|_| self.unsettled.is_some()) {
+            self.advance(watermark_ns, judge, out);
+        }
         self.watermark_ns = Some(i64::MAX);
-        self.settle(i64::MAX, judge, out);
+        self.settle(i64::MAX, usize::MAX, judge, out);
         self.fire_upto(end_eff_ns, judge, out);
         self.forget(turn(end_eff_ns.saturating_add(1)));
         debug_assert_eq!(

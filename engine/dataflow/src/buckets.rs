@@ -10,19 +10,15 @@ use overspill_bucket::{
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
 use crate::board::{Report, known};
 use crate::checkpoint::Restored;
-use crate::clock::{complete_ns, tick};
+use crate::clock::complete_ns;
 use crate::job::{Mode, Settings};
 use crate::judge::PlanJudge;
 use crate::plan::Plan;
 use crate::stats::Stats;
 
-/// Pours above the watermark with which it may pass as far as it can at once.
-const WAITING_FEW: u64 = 8_192;
-/// How far it goes in one step while there are more. What has come meanwhile is taken in between. Where a step settles
-/// next to nothing the next one is twice as long, so a gap of years takes some tens of steps.
-const STEP_TICKS: u64 = 50;
-/// So many pours are next to nothing.
-const SETTLED_FEW: u64 = 512;
+/// Keys that a live job settles at once. What has come meanwhile is answered in between: logs whose dates are whole
+/// seconds have all pours of a second settled together.
+const KEYS_AT_ONCE: usize = 1_024;
 
 /// A table with whoever answers its questions.
 pub(crate) struct BucketWorker {
@@ -34,8 +30,8 @@ pub(crate) struct BucketWorker {
     stage: u8,
     /// Pours are answered at arrival.
     is_live: bool,
-    /// Length of the next step.
-    step_ticks: u64,
+    /// Frontier that it is on its way to.
+    going: Option<u64>,
 }
 
 impl BucketWorker {
@@ -66,7 +62,7 @@ impl BucketWorker {
             unwritten: Vec::new(),
             stage,
             is_live: settings.mode == Mode::Speculative,
-            step_ticks: STEP_TICKS,
+            going: None,
         }
     }
 
@@ -114,43 +110,31 @@ impl BucketWorker {
         &mut self.changes
     }
 
-    /// Goes a step towards a frontier, or all the way; answers how far.
-    pub(crate) fn step(&mut self, frontier: Option<u64>) -> (Option<u64>, &mut Vec<Change>) {
-        let upto = self.reach(frontier);
-        (upto, self.advance(upto))
-    }
-
-    /// How far the table goes in one step towards a frontier. After a checkpoint there may be seconds of pours to
-    /// settle, and nobody is answered while it does.
-    fn reach(&mut self, frontier: Option<u64>) -> Option<u64> {
-        let to = frontier?;
-        if !self.is_live || self.table.counters().waiting < WAITING_FEW {
-            self.step_ticks = STEP_TICKS;
-            return Some(to);
-        }
-        let Some(stands) = self.table.watermark_ns() else {
-            return Some(to);
-        };
-        Some(to.min(tick(stands.saturating_add(1)).saturating_add(self.step_ticks)))
-    }
-
-    /// Everything before the frontier's time has arrived; `None` is the end of input.
-    fn advance(&mut self, frontier: Option<u64>) -> &mut Vec<Change> {
+    /// Goes a step towards a frontier, or all the way; answers whether it is there. If not, only what is above comes
+    /// before the next step.
+    pub(crate) fn step(&mut self, frontier: Option<u64>) -> (bool, &mut Vec<Change>) {
         self.changes.clear();
-        let upto_ns = complete_ns(frontier);
-        let waited = self.table.counters().waiting;
-        let (judge, changes) = (&mut self.judge, &mut self.changes);
-        match frontier {
-            Some(_) => self.table.advance(upto_ns, judge, changes),
-            // The end of all input is the end of time: timed buckets overflow at their deadline.
-            None => self.table.finish(upto_ns, judge, changes),
-        }
-        let n_settled = waited.saturating_sub(self.table.counters().waiting);
-        self.step_ticks = match n_settled < SETTLED_FEW {
-            true => self.step_ticks.saturating_mul(2),
-            false => STEP_TICKS,
+        let n_keys = if self.is_live {
+            KEYS_AT_ONCE
+        } else {
+            usize::MAX
         };
-        &mut self.changes
+        // The frontier may have moved on since the last step.
+        let to = self.going.or(frontier);
+        let (judge, changes) = (&mut self.judge, &mut self.changes);
+        let is_there = match to {
+            Some(_) => {
+                let upto_ns = complete_ns(to);
+                self.table.advance_some(upto_ns, n_keys, judge, changes)
+            }
+            // The end of all input is the end of time: timed buckets overflow at their deadline.
+            None => {
+                self.table.finish(complete_ns(None), judge, changes);
+                true
+            }
+        };
+        self.going = to.filter(|_| !is_there);
+        (is_there && to == frontier, changes)
     }
 
     /// What it has counted so far.

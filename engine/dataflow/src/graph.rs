@@ -248,22 +248,21 @@ fn buckets<'s>(
                         return;
                     }
                     // Never past the next checkpoint before it has been begun.
-                    let next = due
-                        .front()
-                        .map(|next| next.at)
-                        .filter(|at| time.is_none_or(|time| *at <= time));
-                    let (upto, changes) = buckets.step(next.or(time));
+                    let is_passed = |at: &u64| time.is_none_or(|time| *at <= time);
+                    let next = due.front().map(|next| next.at).filter(is_passed);
+                    let upto = next.or(time);
+                    let (is_there, changes) = buckets.step(upto);
                     if !changes.is_empty() {
                         output
                             .session(&*capability)
                             .give_iterator(changes.drain(..));
                     }
-                    if let Some(upto) = upto {
-                        capability.downgrade(&upto.max(*capability.time()));
-                    }
-                    if upto != next.or(time) {
+                    if !is_there {
                         again.activate();
                         return;
+                    }
+                    if let Some(upto) = upto {
+                        capability.downgrade(&upto.max(*capability.time()));
                     }
                     match (next.and_then(|_| due.pop_front()), &mut writer) {
                         (Some(next), Some(writer)) => writer.begin(next, &mut buckets),

@@ -11,7 +11,7 @@ pub struct ClusterArgs {
     /// together when one of them ends.
     #[arg(long, value_name = "N", help_heading = "Cluster")]
     pub processes: Option<usize>,
-    /// Where the processes are: a file with a HOST:PORT a line, or dns:NAME (dns:NAME:PORT) with
+    /// Where the processes are: a file with a HOST:PORT a line, list:HOST:PORT,HOST:PORT, or dns:NAME (dns:NAME:PORT) with
     /// --processes.
     #[arg(long, value_name = "WHERE", help_heading = "Cluster")]
     pub peers: Option<String>,

@@ -15,19 +15,30 @@ use crate::pour::{Order, Pour};
 use crate::rules::{Poured, Step};
 use crate::state::{Size, State};
 
+/// What is still to be settled up to the watermark.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    /// Cells that may be settled in any order.
+    free: Vec<CellId>,
+    /// Those of groups in which the order of pours counts.
+    crowded: Vec<CellId>,
+}
+
 impl Table {
-    /// Settles all pours at or below this effective time.
+    /// Settles pours at or below this effective time, of at most so many keys, unless the order of pours over all keys
+    /// counts. Answers whether all are.
     pub(super) fn settle<J: Judge + ?Sized>(
         &mut self,
         upto_ns: i64,
+        n_keys: usize,
         judge: &mut J,
         out: &mut Vec<Change>,
-    ) {
+    ) -> bool {
         if self.config.speculative {
-            self.settle_ahead(upto_ns, judge, out);
-        } else {
-            self.settle_held(upto_ns, judge, out);
+            return self.settle_ahead(upto_ns, n_keys, judge, out);
         }
+        self.settle_held(upto_ns, judge, out);
+        true
     }
 
     fn settle_held<J: Judge + ?Sized>(
@@ -69,22 +80,37 @@ impl Table {
 
     /// Settles what is ahead. Groups that cannot have been above their cap are settled key by
     /// key; the others pour by pour, in order, because evictions have a place in the order.
+    ///
+    /// Between two calls pours above `upto_ns` may come: they are ahead of their keys' states, whether those are settled
+    /// or not.
     fn settle_ahead<J: Judge + ?Sized>(
         &mut self,
         upto_ns: i64,
+        n_keys: usize,
         judge: &mut J,
         out: &mut Vec<Change>,
-    ) {
-        let due = self.register.take(upto_ns);
-        let (crowded, free): (Vec<CellId>, Vec<CellId>) = due
-            .into_iter()
-            .partition(|&id| self.may_be_over_cap(self.cells.key(id)));
-        for id in free {
+    ) -> bool {
+        let Unsettled { mut free, crowded } = match self.unsettled.take() {
+            Some(unsettled) => unsettled,
+            None => {
+                let due = self.register.take(upto_ns);
+                let (crowded, free) = due
+                    .into_iter()
+                    .partition(|&id| self.may_be_over_cap(self.cells.key(id)));
+                Unsettled { free, crowded }
+            }
+        };
+        for id in free.drain(free.len().saturating_sub(n_keys)..).rev() {
             self.settle_cell(id, upto_ns, judge, out);
+        }
+        if !free.is_empty() {
+            self.unsettled = Some(Unsettled { free, crowded });
+            return false;
         }
         if !crowded.is_empty() {
             self.settle_crowded(&crowded, upto_ns, judge, out);
         }
+        true
     }
 
     fn settle_cell<J: Judge + ?Sized>(

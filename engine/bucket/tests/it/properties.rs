@@ -53,6 +53,7 @@ impl Case {
     /// Feeds all pours, calling `at_watermark` after each advance.
     pub(crate) fn feed(&self, fleet: &mut Fleet, mut at_watermark: impl FnMut(&mut Fleet, i64)) {
         let mut watermark = i64::MIN;
+        let mut n_poured = 0;
         for (n, &index) in self.arrival.iter().enumerate() {
             for &(_, lag) in self.steps.iter().filter(|step| step.0 == n) {
                 let rest = self.arrival[n..].iter();
@@ -64,11 +65,23 @@ impl Case {
                 let next = possible.saturating_sub(lag);
                 if next > watermark {
                     watermark = next;
-                    fleet.advance(watermark);
+                    match self.defer_after % 3 {
+                        0 => fleet.advance(watermark),
+                        // What comes meanwhile is above the watermark.
+                        n_keys => fleet.advance_in_steps(watermark, n_keys, |fleet| {
+                            n_poured = n_poured.max(n);
+                            if let Some(&index) = self.arrival.get(n_poured) {
+                                fleet.pour(&self.pours[index]);
+                                n_poured += 1;
+                            }
+                        }),
+                    }
                     at_watermark(fleet, watermark);
                 }
             }
-            fleet.pour(&self.pours[index]);
+            if n >= n_poured {
+                fleet.pour(&self.pours[index]);
+            }
         }
     }
 }

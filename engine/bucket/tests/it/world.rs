@@ -139,6 +139,26 @@ impl Fleet {
         }
     }
 
+    /// As [`Fleet::advance`], a few keys at a time; `between` may pour what is above the watermark.
+    pub(crate) fn advance_in_steps(
+        &mut self,
+        watermark_ns: i64,
+        n_keys: usize,
+        mut between: impl FnMut(&mut Self),
+    ) {
+        loop {
+            let mut is_done = true;
+            for table in &mut self.tables {
+                is_done &=
+                    table.advance_some(watermark_ns, n_keys, &mut TestJudge, &mut self.changes);
+            }
+            if is_done {
+                return;
+            }
+            between(self);
+        }
+    }
+
     pub(crate) fn finish(&mut self, end_ns: i64) {
         for table in &mut self.tables {
             table.finish(end_ns, &mut TestJudge, &mut self.changes);
