@@ -31,6 +31,8 @@ use super::world::{Disk, FalseClock};
 
 /// Longest wait for something that has to happen.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long processes may wait for one that was killed before they have met.
+const MEET_WAIT: Duration = Duration::from_secs(12);
 /// Longest time in which all processes have to end when one has: a peer counts as lost after ten seconds.
 const FALL_WAIT: Duration = Duration::from_secs(60);
 /// How often the job is looked at.
@@ -289,8 +291,19 @@ impl<'a> Run<'a> {
         let Some(ends) = job.ended()? else {
             if job.is_falling()? {
                 let since = *self.falling_since.get_or_insert_with(Instant::now);
+                let words = self.launcher.last_words();
+                // Those that had not met the one that was killed wait for it, which an orchestrator would start.
+                let are_waiting = words
+                    .lines()
+                    .next_back()
+                    .is_some_and(|line| line.contains(": waiting "));
+                if self.may_end.by_loss && are_waiting && since.elapsed() > MEET_WAIT {
+                    self.kill()?;
+                    self.record.n_ended += 1;
+                    self.after(AGAIN_MS, Due::Start(self.plan.last));
+                    return Ok(());
+                }
                 if since.elapsed() > FALL_WAIT {
-                    let words = self.launcher.last_words();
                     bail!("some processes have ended and the others have not:\n{words}");
                 }
             }
