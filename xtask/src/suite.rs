@@ -6,7 +6,7 @@ use crate::command::step;
 use crate::{chaos, fuzz, gate, hub, reference};
 
 /// Seconds each fuzz target runs in CI.
-const FUZZ_SECONDS: u32 = 60;
+const FUZZ_SECONDS: u32 = 40;
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let is_quick = args.iter().any(|arg| arg == "--quick");
