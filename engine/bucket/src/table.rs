@@ -155,6 +155,8 @@ pub struct Table {
     watermark_ns: Option<i64>,
     /// What a watermark that has passed has left to be settled.
     unsettled: Option<Unsettled>,
+    /// It has left states to be forgotten.
+    is_forgetting: bool,
     counters: Counters,
     by_scenario: ByScenario,
 }
@@ -178,6 +180,7 @@ impl Table {
             candidates: Vec::new(),
             watermark_ns: None,
             unsettled: None,
+            is_forgetting: false,
             counters: Counters::default(),
             by_scenario: ByScenario::new(specs.len()),
         }
@@ -228,7 +231,7 @@ impl Table {
         debug_assert!(is_done, "there are fewer keys");
     }
 
-    /// As [`Table::advance`], but settles at most so many keys, so that others need not wait until all are. Answers
+    /// As [`Table::advance`], but settles or forgets at most so many keys, so that others need not wait until all are. Answers
     /// whether it is done. Until then only pours above the watermark may follow, and this again with the same watermark;
     /// then all is as after one [`Table::advance`].
     pub fn advance_some<J: Judge + ?Sized>(
@@ -241,20 +244,23 @@ impl Table {
         let is_passed = self
             .watermark_ns
             .is_some_and(|watermark_ns| watermark_eff_ns <= watermark_ns);
-        if is_passed && self.unsettled.is_none() {
+        let is_on_its_way = self.unsettled.is_some() || self.is_forgetting;
+        if is_passed && !is_on_its_way {
             return true;
         }
         debug_assert!(
-            self.unsettled.is_none() || self.watermark_ns == Some(watermark_eff_ns),
+            !is_on_its_way || self.watermark_ns == Some(watermark_eff_ns),
             "one watermark after the other"
         );
         self.watermark_ns = Some(watermark_eff_ns);
-        if !self.settle(watermark_eff_ns, n_keys, judge, out) {
-            return false;
+        if !self.is_forgetting {
+            if !self.settle(watermark_eff_ns, n_keys, judge, out) {
+                return false;
+            }
+            self.fire_upto(watermark_eff_ns, judge, out);
         }
-        self.fire_upto(watermark_eff_ns, judge, out);
-        self.forget(turn(watermark_eff_ns.saturating_add(1)));
-        true
+        self.is_forgetting = !self.forget_some(turn(watermark_eff_ns.saturating_add(1)), n_keys);
+        !self.is_forgetting
     }
 
     /// Ends the input, which reached up to this effective time: all pours are settled.
@@ -269,7 +275,8 @@ impl Table {
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
-        if let Some(watermark_ns) = self.watermark_ns.filter(|_| self.unsettled.is_some()) {
+        if let Some(watermark_ns) = self.watermark_ns {
+            // What it is still on its way to.
             self.advance(watermark_ns, judge, out);
         }
         self.watermark_ns = Some(i64::MAX);

@@ -56,12 +56,22 @@ impl Table {
 
     /// Forgets all states that are over at this turn.
     pub(super) fn forget(&mut self, at_turn: i64) {
-        if self.wheel.has_reached(at_turn) {
-            return;
+        while !self.forget_some(at_turn, usize::MAX) {}
+    }
+
+    /// Forgets at most so many; answers whether all are. Those that are due and left have no place in the wheel; until
+    /// they are done only pours above the watermark may come, which leave settled states alone.
+    pub(super) fn forget_some(&mut self, at_turn: i64, n_states: usize) -> bool {
+        if self.due.is_empty() && self.wheel.has_reached(at_turn) {
+            return true;
         }
+        let mut n_left = n_states;
         let mut due = std::mem::take(&mut self.due);
-        while self.wheel.advance(&mut self.cells, at_turn, &mut due) {
-            for id in due.drain(..) {
+        while n_left > 0
+            && (!due.is_empty() || self.wheel.advance(&mut self.cells, at_turn, &mut due))
+        {
+            for id in due.drain(due.len().saturating_sub(n_left)..) {
+                n_left -= 1;
                 let keep_until_ns = self.cells.keep_until_ns(id, &self.rules);
                 if turn(keep_until_ns) >= at_turn {
                     self.wheel.arm(&mut self.cells, id, keep_until_ns);
@@ -77,6 +87,7 @@ impl Table {
             }
         }
         self.due = due;
+        self.due.is_empty() && self.wheel.has_reached(at_turn)
     }
 
     /// Empties a settled state, and frees the cell if nothing is ahead of it.

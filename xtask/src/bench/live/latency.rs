@@ -31,6 +31,15 @@ pub(super) fn measure(ground: &mut Ground, throughput: f64) -> Result<Vec<Figure
     let name = "1,000 lines/s";
     sheet.note(format!("{name}, p50"), of(&quiet, 0.5), "ms");
     sheet.note(format!("{name}, p99"), of(&quiet, 0.99), "ms");
+    // At half of it the writer and the broker, which are on the same machine, take the rest.
+    for (name, share) in [
+        ("an eighth of the throughput", 8.0),
+        ("a quarter of the throughput", 4.0),
+    ] {
+        let samples = one(ground, throughput / share, Duration::from_secs(12))?;
+        sheet.note(format!("{name}, p50"), of(&samples, 0.5), "ms");
+        sheet.note(format!("{name}, p99"), of(&samples, 0.99), "ms");
+    }
     let loaded = one(ground, half, Duration::from_secs(24))?;
     sheet.note("half of what two processes take", half, "lines/s");
     sheet.note("alerts that were matched", loaded.len() as f64, "");
