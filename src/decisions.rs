@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Entries are not written: they follow from the lines ([`DecisionLog`] has no clock and no chance), so all who
-//! read them get the same ones under the same numbers. The job writes ([`DecisionSink`]); anybody may read
+//! read them get the same ones under the same numbers. The job writes (`decisions/sink.rs`); anybody may read
 //! meanwhile ([`DecisionReader`]).
 
 mod sink;
