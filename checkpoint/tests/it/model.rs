@@ -259,6 +259,10 @@ impl Life {
             return;
         };
         let mut bytes = self.sound.get(name).unwrap().unwrap();
+        if bytes.is_empty() {
+            // It was cut off before.
+            return;
+        }
         // Whoever deletes a marker by hand frees its place for a sleeper, and the last entry for all of them.
         let last = self.sound.list("log/").unwrap().pop();
         let is_held = last.is_some_and(|last| last.name == *name)
