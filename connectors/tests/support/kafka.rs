@@ -35,8 +35,10 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::{Offset, TopicPartitionList};
 
+#[cfg(feature = "kafka-tls")]
+pub use doors::certificates;
 use doors::{CERTIFICATE, make_certificate};
-pub use doors::{Doors, PASSWORD, USER, certificates};
+pub use doors::{Doors, PASSWORD, USER};
 
 /// Version of the broker.
 const VERSION: &str = "4.1.1";
