@@ -24,10 +24,12 @@ use anyhow::Result;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command, LogFormat};
+use args::{Cli, Command, Format, LogFormat};
 use overspill_connectors::source::system_clock;
 use overspill_golike::time::{Time, append_rfc3339_nano};
 
+use crate::report::table::Table;
+use crate::report::term::Style;
 use crate::signals::INTERRUPTED;
 
 /// How a command ended (`cli.md`, `product.md`).
@@ -116,6 +118,33 @@ pub(crate) fn print(text: &str) -> Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// A table for people, or CSV.
+fn table(
+    head: &[&'static str],
+    rows: impl Iterator<Item = Vec<String>>,
+    format: Format,
+    style: &Style,
+) -> String {
+    if format == Format::Raw {
+        let head = head.iter().map(|cell| (*cell).to_owned()).collect();
+        let lines = std::iter::once(head).chain(rows);
+        return lines.map(|cells: Vec<String>| csv(&cells)).collect();
+    }
+    let mut table = Table::new(head);
+    rows.for_each(|row| table.row(row));
+    table.render(style)
+}
+
+/// A line of CSV.
+fn csv(cells: &[String]) -> String {
+    let quoted = |cell: &String| match cell.contains([',', '"', '\n']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.clone(),
+    };
+    let cells: Vec<String> = cells.iter().map(quoted).collect();
+    cells.join(",") + "\n"
 }
 
 /// Whether what is said on standard error is JSON.

@@ -130,18 +130,20 @@ pub trait RecordSink: Send {
         Ok(())
     }
 
-    /// Where it stands, once everything that was written cannot be lost.
-    ///
-    /// # Errors
-    /// [`SinkError`] when that cannot be told.
-    fn place(&mut self) -> Result<Place, SinkError>;
-
     /// Where it stands, and what another thread may do before that cannot be lost, if anything is left: more can be
     /// written meanwhile.
     ///
     /// # Errors
     /// [`SinkError`] when that cannot be told.
-    fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError> {
-        Ok((self.place()?, None))
+    fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError>;
+
+    /// Where it stands, once everything that was written cannot be lost.
+    ///
+    /// # Errors
+    /// As [`RecordSink::place_soon`] and [`Pending::finish`].
+    fn place(&mut self) -> Result<Place, SinkError> {
+        let (place, pending) = self.place_soon()?;
+        pending.map_or(Ok(()), Pending::finish)?;
+        Ok(place)
     }
 }

@@ -7,9 +7,8 @@ use overspill_checkpoint::{
 use serde_json::{Value, json};
 
 use super::args::{CheckpointArgs, CheckpointCommand, Color, Format};
-use super::{Exit, print};
+use super::{Exit, print, table};
 use crate::report::human::{grouped, moment};
-use crate::report::table::Table;
 use crate::report::term::{Paint, Style, safe};
 use crate::wire::chain;
 
@@ -60,30 +59,6 @@ fn list(vault: &Vault, format: Format, style: &Style) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// A table for people, or CSV.
-fn table(
-    head: &[&'static str],
-    rows: impl Iterator<Item = Vec<String>>,
-    format: Format,
-    style: &Style,
-) -> String {
-    if format == Format::Raw {
-        let head = head.iter().map(|cell| (*cell).to_owned()).collect();
-        let quoted = |cell: &String| match cell.contains([',', '"', '\n']) {
-            true => format!("\"{}\"", cell.replace('"', "\"\"")),
-            false => cell.clone(),
-        };
-        let lines = std::iter::once(head).chain(rows).map(|row: Vec<String>| {
-            let cells: Vec<String> = row.iter().map(quoted).collect();
-            cells.join(",") + "\n"
-        });
-        return lines.collect();
-    }
-    let mut table = Table::new(head);
-    rows.for_each(|row| table.row(row));
-    table.render(style)
 }
 
 fn row(listing: &Listing) -> Vec<String> {

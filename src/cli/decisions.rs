@@ -11,10 +11,9 @@ use serde_json::{Value, json};
 
 use super::args::{Color, DecisionLogArgs, DecisionsArgs, DecisionsCommand, Format};
 use super::run::state_dir;
-use super::{Exit, print};
+use super::{Exit, csv, print, table};
 use crate::decisions::{self, DecisionReader, Saved};
 use crate::report::human::moment;
-use crate::report::table::Table;
 use crate::report::term::{Paint, Style, safe};
 use crate::signals;
 
@@ -120,18 +119,11 @@ fn active<'a>(
             .collect();
     }
     let head = ["id", "action", "scope", "value", "scenario", "until"];
-    if format == Format::Raw {
-        let lines = decisions.map(|decision| row(decision).join(",") + "\n");
-        return std::iter::once(head.join(",") + "\n")
-            .chain(lines)
-            .collect();
+    let mut rows = decisions.map(row).peekable();
+    if format == Format::Human && rows.peek().is_none() {
+        return "  nothing is decided\n".to_owned();
     }
-    let mut table = Table::new(&head);
-    decisions.for_each(|decision| table.row(row(decision)));
-    match table.is_empty() {
-        true => "  nothing is decided\n".to_owned(),
-        false => table.render(style),
-    }
+    table(&head, rows, format, style)
 }
 
 fn row(decision: &Decision) -> Vec<String> {
@@ -147,8 +139,7 @@ fn row(decision: &Decision) -> Vec<String> {
         until_ns,
         ..
     } = decision;
-    let texts = [scope, value, scenario].map(|text| safe(text));
-    let [scope, value, scenario] = texts;
+    let [scope, value, scenario] = [scope, value, scenario].map(|text| safe(text));
     vec![
         id.to_string(),
         kind,
@@ -189,7 +180,10 @@ fn line(entry: &Entry, generation: u64, format: Format, style: &Style) -> String
             }
             format!("{object}\n")
         }
-        Format::Raw => format!("{at},{what},{why},{}\n", row(&entry.decision).join(",")),
+        Format::Raw => {
+            let change = [at, what.to_owned(), why.to_owned()];
+            csv(&[&change[..], &row(&entry.decision)].concat())
+        }
         Format::Human => {
             let decision = &entry.decision;
             let paint = if why.is_empty() {

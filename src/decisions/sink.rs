@@ -253,12 +253,6 @@ impl RecordSink for DecisionSink {
         }
     }
 
-    fn place(&mut self) -> Result<Place, SinkError> {
-        let (place, pending) = self.place_soon()?;
-        pending.map_or(Ok(()), Pending::finish)?;
-        Ok(place)
-    }
-
     fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError> {
         let at = self.reader.at;
         let (_, pending) = self.file.place_soon()?;

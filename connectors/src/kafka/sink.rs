@@ -21,7 +21,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::set_access;
 use super::config::Access;
-use crate::sink::{From, Place, Record, RecordSink, SinkError};
+use crate::sink::{From, Pending, Place, Record, RecordSink, SinkError};
 use crate::source::Backoff;
 
 /// How long one call of the client library may take.
@@ -334,8 +334,9 @@ impl RecordSink for TopicSink {
         })
     }
 
-    fn place(&mut self) -> Result<Place, SinkError> {
-        self.ends()
+    fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError> {
+        // What a transaction has committed cannot be lost.
+        Ok((self.ends()?, None))
     }
 }
 

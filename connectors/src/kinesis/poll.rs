@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use tokio::time::Instant;
@@ -101,10 +102,9 @@ async fn open(reader: &Reader, place: &Place) -> Result<String, Trouble> {
     })
 }
 
-/// Whether there is nothing behind what was read, and never will be.
-pub(super) async fn is_over(reader: &Reader) -> Result<bool, Trouble> {
-    let iterator = open(reader, &reader.read_to).await?;
-    let answer = reader
+/// The record at an iterator, if there is one.
+async fn get_one(reader: &Reader, iterator: String) -> Result<GetRecordsOutput, Trouble> {
+    reader
         .client
         .get_records()
         .shard_iterator(iterator)
@@ -112,7 +112,13 @@ pub(super) async fn is_over(reader: &Reader) -> Result<bool, Trouble> {
         .limit(1)
         .send()
         .await
-        .map_err(|error| Trouble::of("GetRecords", &error))?;
+        .map_err(|error| Trouble::of("GetRecords", &error))
+}
+
+/// Whether there is nothing behind what was read, and never will be.
+pub(super) async fn is_over(reader: &Reader) -> Result<bool, Trouble> {
+    let iterator = open(reader, &reader.read_to).await?;
+    let answer = get_one(reader, iterator).await?;
     Ok(answer.records.is_empty() && answer.next_shard_iterator.is_none())
 }
 
@@ -129,15 +135,7 @@ pub(super) async fn gap(
     };
     let is_there = match open(reader, &Place::At(Arc::clone(last))).await {
         Ok(iterator) => {
-            let answer = reader
-                .client
-                .get_records()
-                .shard_iterator(iterator)
-                .set_stream_arn(reader.hands.config.stream.to_arn())
-                .limit(1)
-                .send()
-                .await
-                .map_err(|error| Trouble::of("GetRecords", &error))?;
+            let answer = get_one(reader, iterator).await?;
             let mut there = answer.records.iter();
             there.any(|record| record.sequence_number == **last)
         }

@@ -114,12 +114,6 @@ impl RecordSink for FileSink {
         Ok(())
     }
 
-    fn place(&mut self) -> Result<Place, SinkError> {
-        let (place, pending) = self.place_soon()?;
-        pending.map_or(Ok(()), Pending::finish)?;
-        Ok(place)
-    }
-
     fn place_soon(&mut self) -> Result<(Place, Option<Pending>), SinkError> {
         let place = vec![self.bytes];
         if !self.is_regular {

@@ -28,8 +28,8 @@ pub(crate) struct BucketWorker {
     /// Key groups of a checkpoint that are still to be written, and their table.
     unwritten: Vec<u16>,
     stage: u8,
-    /// Pours are answered at arrival.
-    is_live: bool,
+    /// Keys that it settles in a step.
+    keys_at_once: usize,
     /// Frontier that it is on its way to.
     going: Option<u64>,
 }
@@ -61,7 +61,10 @@ impl BucketWorker {
             changes: Vec::new(),
             unwritten: Vec::new(),
             stage,
-            is_live: settings.mode == Mode::Speculative,
+            keys_at_once: match settings.mode {
+                Mode::Speculative => KEYS_AT_ONCE,
+                Mode::Replay => usize::MAX,
+            },
             going: None,
         }
     }
@@ -114,11 +117,7 @@ impl BucketWorker {
     /// before the next step.
     pub(crate) fn step(&mut self, frontier: Option<u64>) -> (bool, &mut Vec<Change>) {
         self.changes.clear();
-        let n_keys = if self.is_live {
-            KEYS_AT_ONCE
-        } else {
-            usize::MAX
-        };
+        let n_keys = self.keys_at_once;
         // The frontier may have moved on since the last step.
         let to = self.going.or(frontier);
         let (judge, changes) = (&mut self.judge, &mut self.changes);

@@ -3,18 +3,15 @@
 use std::fs::File;
 use std::process::Stdio;
 
-use super::run::{AHEAD_S, Job, append, newest_checkpoint, signal, unix_secs, wait_for};
+use super::run::{
+    AHEAD_S, Job, RFC_3339, append, date, newest_checkpoint, signal, unix_secs, wait_for,
+};
 use super::{Dir, command};
 
 /// Events for a bucket of `192.0.2.N`, now.
 fn events(address: u8, n: usize) -> Vec<String> {
-    let at = unix_secs() + AHEAD_S;
-    let output = std::process::Command::new("date")
-        .args(["-u", "-d", &format!("@{at}"), "+%Y-%m-%dT%H:%M:%SZ"])
-        .output()
-        .unwrap();
-    let date = String::from_utf8(output.stdout).unwrap();
-    vec![format!("{} 192.0.2.{address}\n", date.trim()); n]
+    let date = date(unix_secs() + AHEAD_S, RFC_3339);
+    vec![format!("{} 192.0.2.{address}\n", date); n]
 }
 
 fn scenario(dir: &Dir, name: &str, address: u8, capacity: &str) {

@@ -22,10 +22,15 @@ pub(super) fn unix_secs() -> i64 {
     i64::try_from(since.as_secs()).unwrap()
 }
 
-/// A date as access logs have it. The times of a test lie within a minute, so the day is asked for once.
-fn date_of(secs: i64) -> String {
+/// The form of a date that sorts.
+pub(super) const RFC_3339: &str = "+%Y-%m-%dT%H:%M:%SZ";
+/// That of access logs.
+const ACCESS_LOG: &str = "+%d/%b/%Y:%H:%M:%S +0000";
+
+/// A date in a form. The times of a test lie within a minute, so few are asked for.
+pub(super) fn date(secs: i64, form: &str) -> String {
     let output = std::process::Command::new("date")
-        .args(["-u", "-d", &format!("@{secs}"), "+%d/%b/%Y:%H:%M:%S +0000"])
+        .args(["-u", "-d", &format!("@{secs}"), form])
         .env("LC_ALL", "C")
         .output()
         .unwrap();
@@ -36,7 +41,7 @@ fn date_of(secs: i64) -> String {
 pub(super) fn lines(from: i64, seconds: i64) -> Vec<String> {
     (from..from + seconds)
         .flat_map(|second| {
-            let date = date_of(second);
+            let date = date(second, ACCESS_LOG);
             (0..200).map(move |n| {
                 let address = n % 40;
                 format!(

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::run::{Job, append, signal, standing, unix_secs, wait_for};
+use super::run::{Job, RFC_3339, append, date, signal, standing, unix_secs, wait_for};
 use super::{Dir, command, run};
 
 /// Who opened something is asked for when it fails.
@@ -35,14 +35,6 @@ fn hub(dir: &Dir) {
          '192.0.2.7'\ngroupby: evt.Meta.source_ip\ncapacity: 2\nleakspeed: 1h\nlabels: \
          {remediation: true}\n",
     );
-}
-
-fn date(secs: i64) -> String {
-    let output = std::process::Command::new("date")
-        .args(["-u", "-d", &format!("@{secs}"), "+%Y-%m-%dT%H:%M:%SZ"])
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn start(dir: &Dir) -> Job {
@@ -81,13 +73,16 @@ fn what_parsers_remember_is_in_checkpoints() {
         format!("filename: {log}\nstart: beginning\nlabels: {{ type: x }}\n"),
     );
     let now = unix_secs();
-    append(&log, &[format!("{} open 41 192.0.2.7\n", date(now))]);
+    append(
+        &log,
+        &[format!("{} open 41 192.0.2.7\n", date(now, RFC_3339))],
+    );
     let mut job = start(&dir);
     // Then the line is counted, and not read again.
     wait_for("a checkpoint", || as_of(&dir) > now + 1);
     signal(&job, "KILL");
     assert_eq!(job.0.wait().unwrap().code(), None);
-    let fail = format!("{} fail 41\n", date(unix_secs()));
+    let fail = format!("{} fail 41\n", date(unix_secs(), RFC_3339));
     append(&log, &vec![fail; 3]);
     let mut job = start(&dir);
     wait_for("an alert", || !standing(&dir.path("alerts")).is_empty());

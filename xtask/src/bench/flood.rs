@@ -75,7 +75,7 @@ pub(crate) fn run(args: &[String], hub: Option<&Path>) -> Result<()> {
 }
 
 /// A log from the generator, written once.
-fn make(dir: &Path, words: &[&str], lines: u64) -> Result<PathBuf> {
+pub(super) fn make(dir: &Path, words: &[&str], lines: u64) -> Result<PathBuf> {
     let path = dir.join(format!("{}-{lines}.log", words.join("-")));
     if !path.exists() {
         let status = Command::new(release("datasets"))

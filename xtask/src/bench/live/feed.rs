@@ -70,18 +70,7 @@ pub(super) struct Feed {
 impl Feed {
     pub(super) fn start(topics: Vec<Topic>, templates: Arc<Templates>, pace: Pace) -> Result<Self> {
         let is_over = Arc::<AtomicBool>::default();
-        let mut writing = Writing {
-            batches: vec![Vec::new(); topics.len()],
-            topics,
-            templates,
-            pace,
-            began: Instant::now(),
-            dates: Dates::default(),
-            n_lines: 0,
-            n_probes: [0; 2],
-            n_steps: vec![0; TO_COMPLETE as usize],
-            sent: Sent::default(),
-        };
+        let mut writing = Writing::new(topics, templates, pace);
         let over = Arc::clone(&is_over);
         let work = move || {
             while !over.load(Ordering::SeqCst) {
@@ -123,6 +112,21 @@ struct Writing {
 }
 
 impl Writing {
+    fn new(topics: Vec<Topic>, templates: Arc<Templates>, pace: Pace) -> Self {
+        Self {
+            batches: vec![Vec::new(); topics.len()],
+            topics,
+            templates,
+            pace,
+            began: Instant::now(),
+            dates: Dates::default(),
+            n_lines: 0,
+            n_probes: [0; 2],
+            n_steps: vec![0; TO_COMPLETE as usize],
+            sent: Sent::default(),
+        }
+    }
+
     /// Writes what is due.
     fn write(&mut self) -> Result<()> {
         let passed = self.began.elapsed();
@@ -192,18 +196,8 @@ mod tests {
     fn writing(pace: Pace) -> Writing {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
         let templates = Templates::parse("1.2.3.4 - - [D] x\n").unwrap();
-        Writing {
-            topics: (0..2).map(|at| Topic::new(address, "t", at)).collect(),
-            batches: vec![Vec::new(); 2],
-            templates: Arc::new(templates),
-            pace,
-            began: Instant::now(),
-            dates: Dates::default(),
-            n_lines: 0,
-            n_probes: [0; 2],
-            n_steps: vec![0; TO_COMPLETE as usize],
-            sent: Sent::default(),
-        }
+        let topics = (0..2).map(|at| Topic::new(address, "t", at)).collect();
+        Writing::new(topics, Arc::new(templates), pace)
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::super::case::release;
+use super::super::flood::make;
 use super::alerts::Follower;
 use crate::chaos::broker::Broker;
 use crate::chaos::feed::now_ms;
@@ -78,18 +79,7 @@ impl Ground {
 
     /// A log of the generator.
     pub(super) fn log(&self, lines: u64) -> Result<PathBuf> {
-        let path = self.dir.join(format!("nginx-{lines}.log"));
-        if !path.exists() {
-            let status = Command::new(release("datasets"))
-                .args(["nginx", "--lines", &lines.to_string()])
-                .stdout(File::create(&path)?)
-                .status()
-                .context("run the generator")?;
-            if !status.success() {
-                bail!("the generator failed");
-            }
-        }
-        Ok(path)
+        make(&self.dir, &["nginx"], lines)
     }
 
     /// The library with scenarios of ours, in a directory of its own.
