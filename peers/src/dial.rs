@@ -127,7 +127,7 @@ fn greet(mesh: &Mesh<'_>, index: usize, socket: TcpStream) -> Result<(Link, u64)
         .map_err(failed)?;
     let answer = hear(&mut stream, Kind::Verdict).map_err(|error| match failed(error) {
         // Whoever has another secret hangs up without a word.
-        Refusal::Closed => Refusal::Secret,
+        Refusal::Closed => Refusal::HungUp,
         other => other,
     })?;
     let Message::Verdict(verdict, theirs, mac) = answer else {

@@ -19,6 +19,8 @@ pub enum Refusal {
     Crowded,
     /// It does not share the secret.
     Secret,
+    /// It hung up on our proof: as whoever has another secret does, and whoever ends just then.
+    HungUp,
     /// TLS failed: a certificate is missing, of another authority, out of date, or of another name.
     Tls,
     /// It knows the secret, and yet is not welcome.
@@ -26,12 +28,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Stranger,
         Self::Closed,
         Self::Slow,
         Self::Crowded,
         Self::Secret,
+        Self::HungUp,
         Self::Tls,
         Self::Verdict(Verdict::WrongTarget),
         Self::Verdict(Verdict::WrongIndex),
@@ -54,6 +57,7 @@ impl Refusal {
             Self::Slow => "slow",
             Self::Crowded => "crowded",
             Self::Secret => "wrong_secret",
+            Self::HungUp => "hung_up",
             Self::Tls => "tls",
             Self::Verdict(verdict) => match verdict {
                 Verdict::Welcome => "welcome",
@@ -80,6 +84,7 @@ impl fmt::Display for Refusal {
             Self::Slow => "took too long to greet",
             Self::Crowded => "made way for newer connections",
             Self::Secret => "does not share our secret",
+            Self::HungUp => "hung up on our proof: it has another secret, or it ended just then",
             Self::Tls => "has no TLS session that could be trusted",
             Self::Verdict(verdict) => verdict.reason(),
         })

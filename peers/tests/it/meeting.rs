@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use overspill_peers::greeting::Verdict;
-use overspill_peers::{ClusterError, Generation, Notice, PeersSpec, Refusal, Secret};
+use overspill_peers::{
+    ClusterError, Generation, Limits, Meeting, Notice, Peers, PeersSpec, Refusal, Secret,
+};
 
-use crate::util::{Seeker, linked, listeners, peers};
+use crate::util::{SHORT, Seeker, linked, listeners, peers};
 
 #[test]
 fn three_processes_meet_in_any_order_and_learn_the_generation() {
@@ -68,33 +70,18 @@ fn the_port_is_closed_when_all_have_come() {
     assert!(std::net::TcpStream::connect(addresses[0]).is_err());
 }
 
-/// What the two processes of a pair end with when the second is changed.
+/// What each process of a pair ends with when the second is changed. Each in a pair of its own, in
+/// which it ends first: what it says is not that the other has ended.
 fn pair(
-    change: impl Fn(&mut overspill_peers::Peers),
-) -> [Result<overspill_peers::Meeting, ClusterError>; 2] {
-    let (listeners, addresses) = listeners(2);
-    let seekers = listeners.into_iter().enumerate().map(|(index, listener)| {
-        let mut peers = peers(index, &addresses);
-        peers.limits.patience = Some(Duration::from_millis(1_500));
-        if index == 1 {
-            change(&mut peers);
-        }
-        Seeker::start(listener, peers)
-    });
-    let seekers: Vec<_> = seekers.collect();
-    let mut ends = seekers.into_iter().map(Seeker::join);
-    [ends.next().unwrap(), ends.next().unwrap()]
-}
-
-/// What each says when the other goes on differing for longer than it can bear.
-fn differ(change: impl Fn(&mut overspill_peers::Peers)) -> [String; 2] {
-    [0, 1].map(|tired| {
+    change: impl Fn(&mut Peers),
+    limit: impl Fn(&mut Limits),
+) -> [Result<Meeting, ClusterError>; 2] {
+    let first_to_end = [0, 1].map(|observed| {
         let (listeners, addresses) = listeners(2);
         let seekers = listeners.into_iter().enumerate().map(|(index, listener)| {
             let mut peers = peers(index, &addresses);
-            peers.limits.patience = Some(Duration::from_secs(if index == tired { 20 } else { 2 }));
-            if index == tired {
-                peers.limits.differs_grace = Duration::from_millis(200);
+            if index == observed {
+                limit(&mut peers.limits);
             }
             if index == 1 {
                 change(&mut peers);
@@ -102,11 +89,23 @@ fn differ(change: impl Fn(&mut overspill_peers::Peers)) -> [String; 2] {
             Seeker::start(listener, peers)
         });
         let mut seekers: Vec<_> = seekers.collect();
-        seekers.remove(tired).join().unwrap_err().to_string()
-    })
+        seekers.swap_remove(observed)
+    });
+    first_to_end.map(Seeker::join)
 }
 
-fn texts(ends: [Result<overspill_peers::Meeting, ClusterError>; 2]) -> [String; 2] {
+fn short(limits: &mut Limits) {
+    limits.patience = Some(SHORT);
+}
+
+/// What each says when the other goes on differing for longer than it can bear.
+fn differ(change: impl Fn(&mut Peers)) -> [String; 2] {
+    texts(pair(change, |limits| {
+        limits.differs_grace = Duration::from_millis(200);
+    }))
+}
+
+fn texts(ends: [Result<Meeting, ClusterError>; 2]) -> [String; 2] {
     ends.map(|end| end.unwrap_err().to_string())
 }
 
@@ -132,31 +131,45 @@ fn who_differs_is_told_in_what() {
 
 #[test]
 fn a_wrong_secret_is_refused_without_a_word_and_nobody_gives_up_over_it() {
-    let ends = pair(|peers| peers.secret = Secret::new(b"not the secret at all").unwrap());
-    let [first, second] = texts(ends);
+    let other = |peers: &mut Peers| peers.secret = Secret::new(b"not the secret at all").unwrap();
+    let [first, second] = texts(pair(other, short));
     assert!(first.ends_with("s: 1"), "{first}");
-    assert!(second.ends_with("does not share our secret)"), "{second}");
+    assert!(second.contains("has another secret"), "{second}");
 }
 
 #[test]
 fn former_generations_are_refused_and_later_ones_end_the_former() {
     // The second is of the past and knows it at once.
-    let [first, second] = pair(|peers| peers.generation = Generation::Given(4));
+    let [first, second] = pair(|peers| peers.generation = Generation::Given(4), short);
     assert!(matches!(first, Err(ClusterError::Missing { .. })));
     assert!(matches!(
         second,
         Err(ClusterError::Superseded { ours: 4, theirs: 5 })
     ));
     // The first is of the past: the second has seen a later generation in the store.
-    let [first, second] = pair(|peers| peers.generation = Generation::Learnt { at_least: 6 });
+    let later = Generation::Learnt { at_least: 6 };
+    let [first, second] = pair(|peers| peers.generation = later, short);
     assert!(matches!(
         first,
         Err(ClusterError::Superseded { ours: 5, theirs: 6 })
     ));
     assert!(matches!(second, Err(ClusterError::Missing { .. })));
     // A generation that is known and right.
-    let ends = pair(|peers| peers.generation = Generation::Given(5));
-    assert!(ends.iter().all(Result::is_ok));
+    let (listeners, addresses) = listeners(2);
+    let seekers = listeners.into_iter().enumerate().map(|(index, listener)| {
+        let generation = Generation::Given(5);
+        let peers = peers(index, &addresses);
+        Seeker::start(
+            listener,
+            Peers {
+                generation,
+                ..peers
+            },
+        )
+    });
+    let seekers: Vec<_> = seekers.collect();
+    let ends: Vec<_> = seekers.into_iter().map(Seeker::join).collect();
+    assert!(ends.iter().all(Result::is_ok), "{ends:?}");
 }
 
 #[test]
@@ -168,7 +181,7 @@ fn an_index_that_somebody_else_has_is_refused() {
     second.until(|notice| *notice == Notice::Met(0));
     // The same index again, from another port.
     let mut twin = peers(1, &addresses);
-    twin.limits.patience = Some(Duration::from_millis(500));
+    twin.limits.patience = Some(SHORT);
     let twin = Seeker::start(TcpListener::bind("127.0.0.1:0").unwrap(), twin);
     let error = twin.join().unwrap_err().to_string();
     assert!(error.contains("is connected already"), "{error}");
@@ -187,7 +200,7 @@ fn mixed_up_addresses_are_seen() {
     // Process 0 is found where process 1 is looked for.
     let mut mixed = peers(2, &addresses);
     mixed.spec = PeersSpec::fixed(&[addresses[0], addresses[0], addresses[2]]);
-    mixed.limits.patience = Some(Duration::from_millis(500));
+    mixed.limits.patience = Some(SHORT);
     let first = Seeker::start(listeners.next().unwrap(), peers(0, &addresses));
     let third = Seeker::start(listeners.nth(1).unwrap(), mixed);
     let error = third.join().unwrap_err().to_string();
@@ -203,7 +216,7 @@ fn a_peer_that_dies_before_all_have_come_is_waited_for_again() {
     let second = listeners.next().unwrap();
     // It comes, waits for the third, and gives up: as good as dead.
     let mut short = peers(1, &addresses);
-    short.limits.patience = Some(Duration::from_millis(300));
+    short.limits.patience = Some(SHORT);
     let again = second.try_clone().unwrap();
     assert!(Seeker::start(second, short).join().is_err());
     first.until(|notice| *notice == Notice::Lost(1));
@@ -222,7 +235,7 @@ fn without_process_0_the_generation_is_learnt_anew() {
     let port = listeners.next().unwrap();
     let again = port.try_clone().unwrap();
     let mut short = peers(0, &addresses);
-    short.limits.patience = Some(Duration::from_millis(400));
+    short.limits.patience = Some(SHORT);
     let first = Seeker::start(port, short);
     let second = Seeker::start(listeners.next().unwrap(), peers(1, &addresses));
     second.until(|notice| *notice == Notice::Generation(5));
@@ -242,19 +255,18 @@ fn who_waits_tells_for_whom() {
     let mut waiting = peers(1, &addresses);
     drop(listeners.remove(0));
     waiting.limits.notice_every = Duration::from_millis(50);
-    waiting.limits.patience = Some(Duration::from_millis(400));
-    let start = Instant::now();
+    waiting.limits.patience = Some(SHORT);
     let seeker = Seeker::start(listeners.remove(0), waiting);
-    seeker.until(|notice| matches!(notice, Notice::Waiting { .. }));
-    let told = seeker.told();
-    let Some(Notice::Waiting { missing, .. }) = told.last() else {
-        panic!("{told:?}");
-    };
-    assert_eq!(missing[0].index, 0);
-    let reason = missing[0].reason.clone().unwrap();
-    assert!(reason.contains("onnection refused"), "{reason}");
+    // The first one may come before the first attempt has.
+    seeker.until(|notice| {
+        let Notice::Waiting { missing, .. } = notice else {
+            return false;
+        };
+        assert_eq!(missing[0].index, 0);
+        let reason = missing[0].reason.as_deref();
+        reason.is_some_and(|reason| reason.contains("onnection refused"))
+    });
     assert!(matches!(seeker.join(), Err(ClusterError::Missing { .. })));
-    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[test]

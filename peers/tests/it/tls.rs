@@ -4,10 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use overspill_peers::greeting::Verdict;
-use overspill_peers::{Link, Meeting, Peers, Refusal, Tls, TlsError, TlsFiles};
+use overspill_peers::{Link, Notice, Peers, Refusal, Tls, TlsError, TlsFiles};
 
 use crate::util::{Seeker, listeners, peers};
 
@@ -26,30 +25,33 @@ fn tls(name: &str) -> Option<Arc<Tls>> {
     Some(Arc::new(files(name).load().unwrap()))
 }
 
-fn pair(certificates: [Option<Arc<Tls>>; 2]) -> [Result<Meeting, String>; 2] {
+/// Two processes that look for each other.
+fn pair(certificates: [Option<Arc<Tls>>; 2]) -> [Seeker; 2] {
     let (listeners, addresses) = listeners(2);
-    let seekers: Vec<_> = listeners
-        .into_iter()
-        .zip(certificates)
-        .enumerate()
-        .map(|(index, (listener, tls))| {
-            let mut peers: Peers = peers(index, &addresses);
-            peers.limits.patience = Some(Duration::from_secs(2));
-            peers.tls = tls;
-            Seeker::start(listener, peers)
-        })
-        .collect();
-    let mut ends = seekers
-        .into_iter()
-        .map(|seeker| seeker.join().map_err(|error| error.to_string()));
-    [ends.next().unwrap(), ends.next().unwrap()]
+    let mut seekers =
+        listeners
+            .into_iter()
+            .zip(certificates)
+            .enumerate()
+            .map(|(index, (listener, tls))| {
+                let mut peers: Peers = peers(index, &addresses);
+                peers.tls = tls;
+                Seeker::start(listener, peers)
+            });
+    [seekers.next().unwrap(), seekers.next().unwrap()]
 }
 
 fn links() -> [Link; 2] {
-    pair([tls("peer"), tls("peer")]).map(|meeting| {
-        let mut links = meeting.unwrap().links;
+    pair([tls("peer"), tls("peer")]).map(|seeker| {
+        let mut links = seeker.join().unwrap().links;
         links.iter_mut().find_map(Option::take).unwrap()
     })
+}
+
+/// Waits until both have refused the other: the one that dialed says why.
+fn until_refused([first, second]: &[Seeker; 2], why: Refusal) {
+    first.until(|notice| matches!(notice, Notice::Refused { .. }));
+    second.until(|notice| matches!(notice, Notice::Refused { refusal, .. } if *refusal == why));
 }
 
 #[test]
@@ -112,10 +114,9 @@ fn another_authority_and_another_name_are_refused() {
         ["stranger", "peer"],
         ["elsewhere", "peer"],
     ] {
-        let [first, second] = pair([tls(first), tls(second)]);
-        assert!(first.is_err());
-        let text = second.unwrap_err();
-        assert!(text.contains("TLS"), "{text}");
+        let ends = pair([tls(first), tls(second)]);
+        until_refused(&ends, Refusal::Tls);
+        assert!(ends.iter().all(|end| !has_met(end)));
     }
     // A name of all peers.
     let named = TlsFiles {
@@ -123,22 +124,20 @@ fn another_authority_and_another_name_are_refused() {
         ..files("peer")
     };
     let named = Some(Arc::new(named.load().unwrap()));
-    let ends = pair([tls("elsewhere"), named]);
+    let ends = pair([tls("elsewhere"), named]).map(Seeker::join);
     assert!(ends.iter().all(Result::is_ok), "{ends:?}");
+}
+
+fn has_met(seeker: &Seeker) -> bool {
+    let is_meeting = |notice: &Notice| matches!(notice, Notice::Met(_));
+    seeker.told().iter().any(is_meeting)
 }
 
 #[test]
 fn one_side_without_tls_is_told_so() {
-    let (listeners, addresses) = listeners(2);
-    let mut seekers = Vec::new();
-    for (index, listener) in listeners.into_iter().enumerate() {
-        let mut peers = peers(index, &addresses);
-        peers.limits.patience = Some(Duration::from_millis(500));
-        peers.tls = if index == 0 { tls("peer") } else { None };
-        seekers.push(Seeker::start(listener, peers));
+    for ends in [[tls("peer"), None], [None, tls("peer")]] {
+        until_refused(&pair(ends), Refusal::Verdict(Verdict::Encryption));
     }
-    let second = seekers.remove(1).join().unwrap_err().to_string();
-    assert!(second.contains(Verdict::Encryption.reason()), "{second}");
     assert_eq!(
         Refusal::Verdict(Verdict::Encryption).name(),
         "other_encryption"

@@ -49,7 +49,12 @@ pub(crate) fn peers(index: usize, addresses: &[SocketAddr]) -> Peers {
     }
 }
 
-/// A process that looks for its peers in a thread.
+/// How long a process looks for its peers that shall end without them: long enough for a machine
+/// that is busy with other tests to try more than once.
+pub(crate) const SHORT: Duration = Duration::from_secs(3);
+
+/// A process that looks for its peers in a thread. One that is dropped goes on until its patience
+/// ends.
 pub(crate) struct Seeker {
     thread: JoinHandle<Result<Meeting, ClusterError>>,
     told: Arc<Mutex<Vec<Notice>>>,
@@ -80,6 +85,10 @@ impl Seeker {
             assert!(start.elapsed() < PATIENCE, "it told {:?}", self.told());
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
 
     pub(crate) fn join(self) -> Result<Meeting, ClusterError> {
