@@ -44,7 +44,7 @@
 //! generation.collect(0)?;
 //!
 //! let restored = vault.newest(Depth::Whole)?.restored.unwrap();
-//! assert_eq!(restored.group(0, 517)?.unwrap(), b"state of the keys of group 517");
+//! assert_eq!(restored.group(0, 517)?, [b"state of the keys of group 517"]);
 //! # Ok(())
 //! # }
 //! ```

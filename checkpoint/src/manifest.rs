@@ -137,11 +137,14 @@ struct RawSegment {
     /// Name, offset, length, checksum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     blobs: Vec<(String, u64, u64, u32)>,
+    /// Stage, group, moment, offset, length, checksum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<(u8, u16, i64, u64, u64, u32)>,
 }
 
 impl From<SegmentUse> for RawSegment {
     fn from(segment: SegmentUse) -> Self {
-        let (mut groups, mut blobs) = (Vec::new(), Vec::new());
+        let (mut groups, mut blobs, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for (key, place) in segment.pieces {
             let Place {
                 offset,
@@ -153,6 +156,11 @@ impl From<SegmentUse> for RawSegment {
                     groups.push((stage, group, offset, length, checksum));
                 }
                 PieceKey::Blob { name } => blobs.push((name, offset, length, checksum)),
+                PieceKey::Changes {
+                    stage,
+                    group,
+                    as_of_ns,
+                } => changes.push((stage, group, as_of_ns, offset, length, checksum)),
             }
         }
         Self {
@@ -160,6 +168,7 @@ impl From<SegmentUse> for RawSegment {
             bytes: segment.bytes,
             groups,
             blobs,
+            changes,
         }
     }
 }
@@ -186,7 +195,18 @@ impl From<RawSegment> for SegmentUse {
             .map(|(name, offset, length, checksum)| {
                 (PieceKey::Blob { name }, place(offset, length, checksum))
             });
-        let mut pieces: Vec<(PieceKey, Place)> = groups.chain(blobs).collect();
+        let changes =
+            raw.changes
+                .into_iter()
+                .map(|(stage, group, as_of_ns, offset, length, checksum)| {
+                    let key = PieceKey::Changes {
+                        stage,
+                        group,
+                        as_of_ns,
+                    };
+                    (key, place(offset, length, checksum))
+                });
+        let mut pieces: Vec<(PieceKey, Place)> = groups.chain(blobs).chain(changes).collect();
         pieces.sort_by_key(|(_, place)| place.offset);
         Self {
             name: raw.name,
@@ -358,6 +378,7 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
         return Err(wrong("a generation after its checkpoint", &manifest.number));
     }
     let (mut names, mut keys) = (BTreeSet::new(), BTreeSet::new());
+    let mut changed = BTreeSet::new();
     for segment in &manifest.segments {
         if !is_name(&segment.name) || !segment.name.starts_with(FOLDER) {
             return Err(wrong("a bad name", &segment.name));
@@ -370,12 +391,16 @@ fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             if !key.is_sound() || !keys.insert(key) {
                 return Err(wrong("a piece twice or out of range", &segment.name));
             }
+            changed.extend(key.changed());
             let is_behind = place.offset >= end;
             end = place.offset.saturating_add(place.length);
             if !is_behind || end > segment.bytes || place.length < key.record_head_bytes() as u64 {
                 return Err(wrong("a piece out of place", &segment.name));
             }
         }
+    }
+    if let Some(key) = changed.iter().find(|key| !keys.contains(key)) {
+        return Err(wrong("changes to what is not there", key));
     }
     Ok(())
 }

@@ -2,6 +2,14 @@
 
 use super::*;
 
+fn changes(stage: u8, group: u16) -> PieceKey {
+    PieceKey::Changes {
+        stage,
+        group,
+        as_of_ns: -1,
+    }
+}
+
 fn manifest() -> Manifest {
     let point = RestartPoint {
         position: Opaque(vec![1, 0, 255]),
@@ -38,6 +46,7 @@ fn manifest() -> Manifest {
                 (PieceKey::group(0, 1), place(8)),
                 (PieceKey::blob("file:/a"), place(28)),
                 (PieceKey::group(1, 1), place(60)),
+                (changes(0, 1), place(80)),
             ],
         }],
     }
@@ -93,7 +102,7 @@ fn a_manifest_that_contradicts_itself_is_refused() {
             .to_string()
     };
     type Change<'a> = &'a dyn Fn(&mut Manifest);
-    let cases: [(Change<'_>, &str); 7] = [
+    let cases: [(Change<'_>, &str); 8] = [
         (
             &|m| m.generation = 9,
             "a generation after its checkpoint in 9",
@@ -118,6 +127,10 @@ fn a_manifest_that_contradicts_itself_is_refused() {
         (
             &|m| m.segments[0].pieces[2].0 = PieceKey::group(0, 1),
             "a piece twice or out of range",
+        ),
+        (
+            &|m| m.segments[0].pieces[2].0 = changes(1, 2),
+            "changes to what is not there in group 2 of stage 1",
         ),
     ];
     for (change, expected) in cases {

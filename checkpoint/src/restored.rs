@@ -45,12 +45,18 @@ impl Restored {
         self.manifest.parts
     }
 
-    /// The state of a group of a stage; none if there was nothing to keep.
+    /// The state of a group of a stage, and then what changed, in its order; nothing if there was nothing to keep.
     ///
     /// # Errors
     /// When the store fails, or the state is damaged.
-    pub fn group(&self, stage: u8, group: u16) -> Result<Option<Vec<u8>>, CheckpointError> {
-        self.piece(&PieceKey::group(stage, group))
+    pub fn group(&self, stage: u8, group: u16) -> Result<Vec<Vec<u8>>, CheckpointError> {
+        let key = PieceKey::group(stage, group);
+        let changes = key.changes().into_iter();
+        let changes = changes.flat_map(|range| self.index.range(range).map(|(key, _)| key));
+        std::iter::once(&key)
+            .chain(changes)
+            .filter_map(|key| self.piece(key).transpose())
+            .collect()
     }
 
     /// The state of something with a name.
@@ -81,7 +87,7 @@ impl Restored {
         Ok(state)
     }
 
-    /// Hands over the pieces that are wanted, segment by segment. Of each segment what lies between the first and the last
+    /// Hands over the pieces that are wanted, segment by segment: what changed in a group may come before its state. Of each segment what lies between the first and the last
     /// piece that is wanted is read, in one read.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 //!  record   | checksum: u32 | length: u32 | kind: u8 | stage: u8 | id: u16 | name | payload: length bytes |
 //!             of all after it               0 a group              its number
 //!                                           1 a blob     0         length of the name
+//!                                           2 changes              number of the group; the name is their moment
 //!  end                                      255          0         0          payload: number of records, u32
 //! ```
 //!
@@ -25,7 +26,10 @@ const MAGIC_HEAD: &[u8; 7] = b"ovspseg";
 const RECORD_HEAD_BYTES: usize = 12;
 const KIND_GROUP: u8 = 0;
 const KIND_BLOB: u8 = 1;
+const KIND_CHANGES: u8 = 2;
 const KIND_END: u8 = 255;
+/// Bytes of the moment of changes: event time in nanoseconds, little-endian.
+const MOMENT_BYTES: usize = 8;
 
 /// Bytes of a segment that are of no record: its first ones and the end.
 pub(crate) const FRAME_BYTES: u64 = 8 + RECORD_HEAD_BYTES as u64 + 4;
@@ -52,6 +56,16 @@ pub enum PieceKey {
         /// Its name.
         name: String,
     },
+    /// What changed in the keys of one group after what was written of it before. They follow the
+    /// group's state, and one another by their moments; whoever writes the state anew has no more use for them.
+    Changes {
+        /// Which table.
+        stage: u8,
+        /// Which group.
+        group: u16,
+        /// Event time as of which they are, in nanoseconds since 1970.
+        as_of_ns: i64,
+    },
 }
 
 impl PieceKey {
@@ -72,7 +86,7 @@ impl PieceKey {
     /// Whether this can be written.
     pub(crate) fn is_sound(&self) -> bool {
         match self {
-            Self::Group { group, .. } => *group < KEY_GROUPS,
+            Self::Group { group, .. } | Self::Changes { group, .. } => *group < KEY_GROUPS,
             Self::Blob { name } => !name.is_empty() && name.len() <= BLOB_NAME_BYTES_MAX,
         }
     }
@@ -82,7 +96,29 @@ impl PieceKey {
         match self {
             Self::Group { .. } => RECORD_HEAD_BYTES,
             Self::Blob { name } => RECORD_HEAD_BYTES + name.len(),
+            Self::Changes { .. } => RECORD_HEAD_BYTES + MOMENT_BYTES,
         }
+    }
+
+    /// The state that these are changes to.
+    pub(crate) fn changed(&self) -> Option<Self> {
+        match *self {
+            Self::Changes { stage, group, .. } => Some(Self::group(stage, group)),
+            Self::Group { .. } | Self::Blob { .. } => None,
+        }
+    }
+
+    /// The changes that there may be to this.
+    pub(crate) fn changes(&self) -> Option<std::ops::RangeInclusive<Self>> {
+        let Self::Group { stage, group } = *self else {
+            return None;
+        };
+        let at = |as_of_ns| Self::Changes {
+            stage,
+            group,
+            as_of_ns,
+        };
+        Some(at(i64::MIN)..=at(i64::MAX))
     }
 }
 
@@ -91,6 +127,14 @@ impl std::fmt::Display for PieceKey {
         match self {
             Self::Group { stage, group } => write!(f, "group {group} of stage {stage}"),
             Self::Blob { name } => write!(f, "blob {name:?}"),
+            Self::Changes {
+                stage,
+                group,
+                as_of_ns,
+            } => write!(
+                f,
+                "changes as of {as_of_ns} of group {group} of stage {stage}"
+            ),
         }
     }
 }
@@ -168,6 +212,7 @@ fn record(bytes: &[u8], at: u64) -> Result<(Record<'_>, usize, u32), SegmentErro
     let n_payload = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
     let n_name = match kind {
         KIND_BLOB => usize::from(id),
+        KIND_CHANGES => MOMENT_BYTES,
         _ => 0,
     };
     let length = n_payload
@@ -186,6 +231,11 @@ fn record(bytes: &[u8], at: u64) -> Result<(Record<'_>, usize, u32), SegmentErro
             name: std::str::from_utf8(name)
                 .map_err(|_| wrong("a name that is no text"))?
                 .to_owned(),
+        },
+        KIND_CHANGES => PieceKey::Changes {
+            stage,
+            group: id,
+            as_of_ns: i64::from_le_bytes(name.try_into().map_err(|_| wrong("a bad moment"))?),
         },
         KIND_END => {
             let n = <[u8; 4]>::try_from(payload).map_err(|_| wrong("a bad end"))?;
@@ -305,6 +355,14 @@ impl Draft {
             PieceKey::Blob { name } => {
                 let id = u16::try_from(name.len()).unwrap_or(u16::MAX);
                 self.record(KIND_BLOB, 0, id, name.as_bytes(), payload)
+            }
+            PieceKey::Changes {
+                stage,
+                group,
+                as_of_ns,
+            } => {
+                let moment = as_of_ns.to_le_bytes();
+                self.record(KIND_CHANGES, *stage, *group, &moment, payload)
             }
         };
         debug_assert_eq!(place.offset, at as u64);

@@ -2,11 +2,20 @@
 
 use super::*;
 
+fn changes(group: u16) -> PieceKey {
+    PieceKey::Changes {
+        stage: 0,
+        group,
+        as_of_ns: -5,
+    }
+}
+
 fn segment() -> (Vec<u8>, Vec<(PieceKey, Place)>) {
     let mut draft = Draft::new();
     draft.add(PieceKey::group(0, 7), b"seven");
     draft.add(PieceKey::blob("file:a.log"), b"stash");
     draft.add(PieceKey::group(1, 1_023), &[0; 300]);
+    draft.add(changes(7), b"of seven");
     draft.finish()
 }
 
@@ -56,14 +65,16 @@ fn no_cut_and_no_changed_bit_is_taken_for_a_segment() {
 
 #[test]
 fn sound_records_that_say_what_cannot_be_are_refused() {
-    let mut draft = Draft::new();
-    draft.add(PieceKey::group(0, 1_024), b"x");
-    let (bytes, _) = draft.finish();
-    let error = decode_segment(&bytes).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a group or a name out of range at byte 8"
-    );
+    for key in [PieceKey::group(0, 1_024), changes(1_024)] {
+        let mut draft = Draft::new();
+        draft.add(key, b"x");
+        let (bytes, _) = draft.finish();
+        let error = decode_segment(&bytes).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a group or a name out of range at byte 8"
+        );
+    }
     let mut draft = Draft::new();
     draft.add(PieceKey::group(0, 1), b"x");
     draft.add(PieceKey::group(0, 1), b"y");

@@ -20,18 +20,33 @@ impl States {
     pub(crate) fn of(manifest: &Manifest) -> Self {
         let mut states = Self::default();
         for segment in &manifest.segments {
-            states.written(&segment.name, segment.bytes, &segment.pieces);
+            states.moved(&segment.name, segment.bytes, &segment.pieces);
         }
         states
     }
 
     /// Pieces have new places.
-    pub(crate) fn written(&mut self, segment: &str, bytes: u64, pieces: &[(PieceKey, Place)]) {
+    pub(crate) fn moved(&mut self, segment: &str, bytes: u64, pieces: &[(PieceKey, Place)]) {
         let name: Arc<str> = Arc::from(segment);
         self.sizes.insert(Arc::clone(&name), bytes);
         for (key, place) in pieces {
             let to = (Arc::clone(&name), *place);
             self.places.insert(key.clone(), to);
+        }
+    }
+
+    /// What was changed to a state that is written anew, or gone, is of the past.
+    fn forget_changes(&mut self, key: &PieceKey) {
+        let Some(range) = key.changes() else {
+            return;
+        };
+        let of_the_past: Vec<PieceKey> = self
+            .places
+            .range(range)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in of_the_past {
+            self.places.remove(&key);
         }
     }
 
@@ -43,8 +58,12 @@ impl States {
                     segment,
                     bytes,
                     pieces,
-                } => self.written(segment, *bytes, pieces),
+                } => {
+                    pieces.iter().for_each(|(key, _)| self.forget_changes(key));
+                    self.moved(segment, *bytes, pieces);
+                }
                 Change::Removed(key) => {
+                    self.forget_changes(key);
                     self.places.remove(key);
                 }
             }
@@ -73,7 +92,7 @@ impl States {
 }
 
 /// Which segments to put together: those of which less than half is needed, and the smallest ones when there are too
-/// many. No more than may be rewritten at once, except for one that is too large for that alone.
+/// many small ones: of those that are as large as they get, a large state has as many as it needs. No more than may be rewritten at once, except for one that is too large for that alone.
 pub(crate) fn to_compact<'a>(
     segments: &'a [SegmentUse],
     settings: &Settings,
@@ -90,8 +109,12 @@ pub(crate) fn to_compact<'a>(
     let mut order: Vec<&SegmentUse> = segments.iter().collect();
     order.sort_by_key(|segment| (!is_sparse(segment), segment.live_bytes()));
     // Down to a half at once, or every commit would have to.
-    let n_too_many = match segments.len() > n_max {
-        true => segments.len() - n_max / 2,
+    let is_small = |segment: &&SegmentUse| {
+        segment.live_bytes().saturating_mul(2) <= settings.compact_bytes_max
+    };
+    let n_small = segments.iter().filter(is_small).count();
+    let n_too_many = match n_small > n_max {
+        true => n_small - n_max / 2,
         false => 0,
     };
     let (mut chosen, mut n_bytes, mut has_sparse) = (Vec::new(), 0_u64, false);

@@ -42,10 +42,12 @@ fn sparse_ones_are_rewritten_alone_and_full_ones_only_when_there_are_too_many() 
     let sizes = [(400, 376), (300, 276), (100, 76), (200, 176), (500, 476)];
     assert_eq!(chosen(&sizes), ["2", "3", "1", "0"]);
     // No more than the bytes of one commit, sparse ones first.
-    let sizes = [(400, 376), (3_000, 700), (100, 76), (200, 176), (500, 476)];
+    let sizes = [(400, 376), (3_000, 500), (100, 76), (200, 176), (500, 476)];
     assert_eq!(chosen(&sizes), ["1", "2", "3"]);
     // One that is too large for a commit is rewritten alone.
     assert_eq!(chosen(&[(9_000, 2_000), full]), ["0"]);
     // But not if it is full.
     assert_eq!(chosen(&[(9_000, 8_976); 5]), [""; 0]);
+    // Large ones are not too many.
+    assert_eq!(chosen(&[full, full, full, full, (400, 376)]), [""; 0]);
 }

@@ -28,7 +28,7 @@ const LOG_SUFFIX: &str = ".manifest";
 pub struct Settings {
     /// How many checkpoints are kept. Older ones are what damage falls back to; each keeps the segments it needs.
     pub retain: usize,
-    /// Segments that a checkpoint may refer to before the smallest ones are put together; at least four times the
+    /// Small segments that a checkpoint may refer to before the smallest ones are put together; at least four times the
     /// number of processes whatever this says.
     pub segments_max: usize,
     /// Most bytes that one commit rewrites.

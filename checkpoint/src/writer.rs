@@ -108,6 +108,7 @@ pub struct SegmentWriter {
     parts: Vec<Part>,
     open: Draft,
     n_parts: usize,
+    /// What was added; of changes what they change.
     seen: BTreeSet<PieceKey>,
 }
 
@@ -143,6 +144,25 @@ impl SegmentWriter {
         self.add_piece(PieceKey::group(stage, group), bytes)
     }
 
+    /// What changed in a group of a stage after what was written of it before, which was its state or
+    /// changes to it.
+    ///
+    /// # Errors
+    /// As [`SegmentWriter::add`], and for changes without bytes, or to a group whose state is added with them.
+    pub fn add_changes(
+        &mut self,
+        stage: u8,
+        group: u16,
+        bytes: &[u8],
+    ) -> Result<(), CheckpointError> {
+        let key = PieceKey::Changes {
+            stage,
+            group,
+            as_of_ns: self.id.as_of_ns,
+        };
+        self.add_piece(key, bytes)
+    }
+
     /// The state of something with a name. No bytes mean that nothing is there any more.
     ///
     /// # Errors
@@ -156,7 +176,12 @@ impl SegmentWriter {
             "out of range"
         } else if bytes.len() > PIECE_BYTES_MAX {
             "too large"
-        } else if !self.seen.insert(key.clone()) {
+        } else if bytes.is_empty() && key.changed().is_some() {
+            "without bytes"
+        } else if !self
+            .seen
+            .insert(key.changed().unwrap_or_else(|| key.clone()))
+        {
             "was added before"
         } else {
             ""

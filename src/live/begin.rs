@@ -11,7 +11,7 @@ use overspill_checkpoint as store;
 use overspill_checkpoint::{PieceKey, Settings as VaultSettings, Vault, open_store};
 use overspill_connectors::source::Clock;
 use overspill_dataflow::Socket;
-use overspill_dataflow::checkpoint::Restored;
+use overspill_dataflow::checkpoint::{Groups, Restored};
 use overspill_peers::{Generation, Meeting};
 
 use super::cluster::{self, Brief, Cluster, Hello};
@@ -66,22 +66,32 @@ impl Begun {
         let Some(found) = &self.found else {
             return Ok(None);
         };
-        let mut groups: BTreeMap<(u8, u16), Vec<u8>> = BTreeMap::new();
+        // What changed comes after what it changed, in the order of its moments.
+        let mut found_pieces: BTreeMap<PieceKey, Vec<u8>> = BTreeMap::new();
         let is_ours = |group: u16| {
             group < KEY_GROUPS && group_owner(group, workers * self.n) / workers == self.index
         };
         found
             .read::<store::CheckpointError>(
-                |key| matches!(key, PieceKey::Group { group, .. } if is_ours(*group)),
-                |piece| {
-                    if let PieceKey::Group { stage, group } = piece.key {
-                        groups.insert((stage, group), piece.bytes.to_vec());
+                |key| match key {
+                    PieceKey::Group { group, .. } | PieceKey::Changes { group, .. } => {
+                        is_ours(*group)
                     }
+                    PieceKey::Blob { .. } => false,
+                },
+                |piece| {
+                    found_pieces.insert(piece.key, piece.bytes.to_vec());
                     Ok(())
                 },
             )
             .map_err(|error| anyhow!(chain(&error)))
             .context("read the checkpoint")?;
+        let mut groups = Groups::new();
+        for (key, bytes) in found_pieces {
+            if let PieceKey::Group { stage, group } | PieceKey::Changes { stage, group, .. } = key {
+                groups.entry((stage, group)).or_default().push(bytes);
+            }
+        }
         Ok(Some(Restored::new(found.manifest().parts.as_of_ns, groups)))
     }
 }

@@ -77,7 +77,10 @@ impl Clerk {
 
     fn hear(&mut self, letter: &Letter) {
         match message::read(letter) {
-            Some(Message::Kept { number }) => {
+            Some(Message::Kept { number, damaged }) => {
+                if let Some(maker) = &mut self.maker {
+                    maker.repair(&damaged);
+                }
                 if let Some(told) = self.untold.remove(&number) {
                     self.committed.tell(&told);
                 }

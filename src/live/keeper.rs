@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, select};
 use overspill_checkpoint as store;
-use overspill_checkpoint::{Depth, Generation, Layout, ManifestParts, RestartPoints, Vault};
+use overspill_checkpoint::{
+    Depth, Generation, Layout, ManifestParts, PieceKey, RestartPoints, Vault,
+};
 use overspill_connectors::source::Clock;
 use overspill_dataflow::checkpoint::Piece;
 use overspill_dataflow::post::Letter;
@@ -350,24 +352,42 @@ impl Working {
             return self.done();
         }
         let parts = self.parts(upto_ns, round.cursors.as_ref())?;
-        match self.keeper.generation.commit(parts, &acks) {
-            Ok(_) => {
-                let n_bytes = acks.iter().map(store::SegmentAck::n_bytes).sum();
-                self.keeper.meters.checkpoints.kept(upto_ns, n_bytes);
-            }
+        let committed = match self.keeper.generation.commit(parts, &acks) {
+            Ok(committed) => committed,
             Err(error) => return self.failed(&error),
-        }
+        };
+        let n_bytes = acks.iter().map(store::SegmentAck::n_bytes).sum();
+        self.keeper.meters.checkpoints.kept(upto_ns, n_bytes);
         self.committed_ns = Some(upto_ns);
+        let damaged = self.repair(&committed);
         let number = self.number;
         self.surroundings
             .peers
-            .tell_others(&Message::Kept { number });
+            .tell_others(&Message::Kept { number, damaged });
         self.surroundings.committed.tell(&round.told);
         let now_ns = (self.surroundings.clock)();
         if let Err(error) = self.keeper.generation.collect(now_ns) {
             self.say(&format!("old checkpoints stay: {}", chain(&error)));
         }
         self.done()
+    }
+
+    /// What turned out to be damaged is written again from memory. Until then the newest checkpoint is not whole.
+    fn repair(&mut self, committed: &store::Committed) -> Vec<PieceKey> {
+        if let Some(error) = &committed.compaction_error {
+            let why = chain(error);
+            self.say(&format!("segments were not put together: {why}"));
+        }
+        if let Some((key, damage)) = committed.damaged.first() {
+            let (n, damage) = (committed.damaged.len(), chain(damage));
+            self.say(&format!(
+                "the newest checkpoint is damaged, and is made good with the next one: {key} ({n} in all): {damage}"
+            ));
+        }
+        let damaged = committed.damaged.iter().map(|(key, _)| key.clone());
+        let damaged: Vec<PieceKey> = damaged.collect();
+        self.surroundings.maker.repair(&damaged);
+        damaged
     }
 
     /// Takes over where partitions stand.

@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use overspill_checkpoint::PieceKey;
 use overspill_dataflow::post::{Letter, Post};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,8 @@ pub(crate) enum Message {
     Kept {
         /// Which.
         number: u64,
+        /// What of it turned out to be damaged: to be written again.
+        damaged: Vec<PieceKey>,
     },
     /// A process was asked to end.
     Stop,

@@ -6,11 +6,12 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
+use overspill_bucket::GroupPiece;
 use overspill_checkpoint::{
-    Blobs, CheckpointError, RestartPoint, SegmentAck, SegmentId, SegmentWriter,
+    Blobs, CheckpointError, PieceKey, RestartPoint, SegmentAck, SegmentId, SegmentWriter,
 };
 use overspill_connectors::source::Position;
-use overspill_dataflow::checkpoint::{Piece, STAGES};
+use overspill_dataflow::checkpoint::{Damaged, Piece, STAGES};
 use overspill_dataflow::clock::ClockState;
 use overspill_dataflow::restart::StashBytes;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,7 @@ pub(crate) struct PartMaker {
     unwritten: Option<SegmentWriter>,
     /// What the newest checkpoint has of what parsers remember.
     stashes: BTreeMap<Name, StashBytes>,
+    damaged: Damaged,
 }
 
 /// What makes a [`PartMaker`].
@@ -74,6 +76,8 @@ pub(crate) struct Place {
     pub(crate) sources: Vec<String>,
     pub(crate) restored_ns: Option<i64>,
     pub(crate) stashes: BTreeMap<Name, StashBytes>,
+    /// Tells the workers.
+    pub(crate) damaged: Damaged,
 }
 
 impl PartMaker {
@@ -89,6 +93,21 @@ impl PartMaker {
             making: None,
             unwritten: None,
             stashes: place.stashes,
+            damaged: place.damaged,
+        }
+    }
+
+    /// What is stored of these is damaged: what is this process's is written again with the next checkpoint.
+    pub(crate) fn repair(&mut self, damaged: &[PieceKey]) {
+        for key in damaged {
+            match key {
+                PieceKey::Group { stage, group } | PieceKey::Changes { stage, group, .. } => {
+                    self.damaged.add(*stage, *group);
+                }
+                PieceKey::Blob { name: blob } => {
+                    self.stashes.retain(|name, _| stash_name(name) != *blob);
+                }
+            }
         }
     }
 
@@ -123,13 +142,16 @@ impl PartMaker {
                 upto_ns,
                 stage,
                 group,
-                bytes,
+                piece: GroupPiece { bytes, is_whole },
                 ..
-            } => making
-                .writer
-                .get_or_insert_with(|| writer(upto_ns))
-                .add(stage, group, &bytes)
-                .map_err(|error| anyhow!(chain(&error)))?,
+            } => {
+                let writer = making.writer.get_or_insert_with(|| writer(upto_ns));
+                let added = match is_whole {
+                    true => writer.add(stage, group, &bytes),
+                    false => writer.add_changes(stage, group, &bytes),
+                };
+                added.map_err(|error| anyhow!(chain(&error)))?;
+            }
             Piece::Partitions { points, .. } => making.points.extend(points),
             Piece::Done { upto_ns, .. } => {
                 making.n_done += 1;

@@ -156,8 +156,8 @@ fn checkpoints_in_s3_are_committed_fenced_found_and_collected() {
     let restored = found.restored.unwrap();
     assert_eq!(restored.manifest().parts.as_of_ns, 24);
     for group in 1..=24 {
-        let bytes = restored.group(0, group).unwrap().unwrap();
-        assert_eq!(bytes, [b'x'; 1_000]);
+        let pieces = restored.group(0, group).unwrap();
+        assert_eq!(pieces, [[b'x'; 1_000]]);
     }
     let fenced = commit(&mut older, 25, Some(24));
     assert!(matches!(fenced, Err(CheckpointError::Fenced { .. })));

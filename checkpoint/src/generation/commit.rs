@@ -158,7 +158,7 @@ impl Generation {
         let (bytes, pieces) = draft.finish();
         put_segment(&*self.vault.store, &name, &bytes)?;
         compacted.n_bytes = bytes.len() as u64;
-        self.states.written(&name, compacted.n_bytes, &pieces);
+        self.states.moved(&name, compacted.n_bytes, &pieces);
         Ok(())
     }
 

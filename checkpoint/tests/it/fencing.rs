@@ -62,7 +62,7 @@ fn begins_before(n: usize) -> bool {
     assert_eq!(as_of(&found), Some(40));
     let expected: &[u8] = if restored == 20 { b"twenty" } else { b"ten" };
     let restored = found.restored.unwrap();
-    assert_eq!(restored.group(0, 1).unwrap().unwrap(), expected);
+    assert_eq!(restored.group(0, 1).unwrap(), [expected]);
     n < n_operations
 }
 

@@ -61,6 +61,9 @@ pub(crate) fn add(writer: &mut SegmentWriter, key: &PieceKey, bytes: &[u8]) {
     match key {
         PieceKey::Group { stage, group } => writer.add(*stage, *group, bytes).unwrap(),
         PieceKey::Blob { name } => writer.add_blob(name, bytes).unwrap(),
+        PieceKey::Changes { stage, group, .. } => {
+            writer.add_changes(*stage, *group, bytes).unwrap();
+        }
     }
 }
 

@@ -99,6 +99,21 @@ fn key_of(n: u8) -> PieceKey {
     }
 }
 
+/// Whether these are changes to that.
+fn is_change_to(changes: &PieceKey, to: &PieceKey) -> bool {
+    let PieceKey::Changes { stage, group, .. } = changes else {
+        return false;
+    };
+    *to == PieceKey::group(*stage, *group)
+}
+
+fn stage_of(key: &PieceKey) -> u8 {
+    match key {
+        PieceKey::Group { stage, .. } | PieceKey::Changes { stage, .. } => *stage,
+        PieceKey::Blob { .. } => 0,
+    }
+}
+
 impl Life {
     fn new() -> Self {
         let faulty = FaultyBlobs::new();
@@ -144,18 +159,38 @@ impl Life {
         }
     }
 
+    /// Pieces for a checkpoint: most of what is there is not written whole.
+    fn pieces(&self, changes: &[(u8, u8)]) -> BTreeMap<PieceKey, Vec<u8>> {
+        let as_of_ns = self.now_ns;
+        let byte = u8::try_from(as_of_ns % 251).unwrap();
+        let mut pieces: BTreeMap<PieceKey, Vec<u8>> = BTreeMap::new();
+        for (key, length) in changes {
+            let key = match key_of(*key) {
+                PieceKey::Group { stage, group }
+                    if self.state.contains_key(&key_of(*key)) && (1..150).contains(length) =>
+                {
+                    PieceKey::Changes {
+                        stage,
+                        group,
+                        as_of_ns,
+                    }
+                }
+                key => key,
+            };
+            pieces.insert(key, vec![byte; usize::from(*length)]);
+        }
+        let keys: Vec<PieceKey> = pieces.keys().cloned().collect();
+        pieces.retain(|key, _| !keys.iter().any(|whole| is_change_to(key, whole)));
+        pieces
+    }
+
     /// What changed, written by two processes; one that fails goes on with it the next time.
     fn checkpoint(&mut self, changes: &[(u8, u8)], fault: Option<(usize, Fate)>) {
         self.now_ns += 10;
         let now_ns = self.now_ns;
-        let changed: BTreeMap<PieceKey, Vec<u8>> = changes
-            .iter()
-            .map(|(key, length)| {
-                let byte = u8::try_from(now_ns % 251).unwrap();
-                (key_of(*key), vec![byte; usize::from(*length)])
-            })
-            .collect();
+        let changed = self.pieces(changes);
         for (key, bytes) in &changed {
+            self.state.retain(|changes, _| !is_change_to(changes, key));
             self.state.insert(key.clone(), bytes.clone());
         }
         self.state.retain(|_, bytes| !bytes.is_empty());
@@ -167,8 +202,7 @@ impl Life {
             let number = self.generation.number();
             let mut writer = writer(&self.store, number, process, now_ns, self.since_ns[at]);
             for (key, bytes) in &changed {
-                let is_mine = matches!(key, PieceKey::Group { stage: 1, .. }) == (process == 1);
-                if is_mine {
+                if u32::from(stage_of(key)) == process {
                     add(&mut writer, key, bytes);
                 }
             }

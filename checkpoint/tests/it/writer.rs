@@ -30,9 +30,9 @@ fn many_pieces_become_several_segments_and_come_back() {
             panic!("{key}");
         };
         assert_eq!(bytes, group.to_le_bytes());
-        assert_eq!(restored.group(1, group).unwrap(), Some(bytes));
+        assert_eq!(restored.group(1, group).unwrap(), [bytes]);
     }
-    assert_eq!(restored.group(0, 5).unwrap(), None);
+    assert!(restored.group(0, 5).unwrap().is_empty());
     assert_eq!(restored.blob("x").unwrap(), None);
 }
 
@@ -48,6 +48,13 @@ fn what_cannot_be_written_is_said_at_once() {
     assert!(error(first.add_blob("", b"x")).ends_with("out of range"));
     first.add(0, 1, b"x").unwrap();
     assert!(error(first.add(0, 1, b"y")).ends_with("was added before"));
+    assert_eq!(
+        error(first.add_changes(0, 1, b"y")),
+        "changes as of 10 of group 1 of stage 0: was added before"
+    );
+    assert!(error(first.add_changes(0, 2, b"")).ends_with("without bytes"));
+    first.add_changes(0, 3, b"y").unwrap();
+    assert!(error(first.add(0, 3, b"z")).ends_with("was added before"));
     first.finish().unwrap();
     // The same process for the same moment again, with something else.
     let mut second = writer(&store, 1, 0, 10, None);
@@ -103,7 +110,56 @@ fn the_next_checkpoint_takes_over_what_could_not_be_written() {
     let restored = vault(&store).newest(Depth::Whole).unwrap().restored;
     let restored = restored.unwrap();
     let group = |group| restored.group(0, group).unwrap();
-    assert_eq!(group(1).unwrap(), b"new");
-    assert_eq!(group(2).unwrap(), b"only here");
-    assert_eq!(group(3), None);
+    assert_eq!(group(1), [b"new"]);
+    assert_eq!(group(2), [b"only here"]);
+    assert!(group(3).is_empty());
+}
+
+#[test]
+fn changes_follow_their_state_until_it_is_written_anew() {
+    let faulty = FaultyBlobs::new();
+    let store = Arc::clone(&faulty) as Arc<dyn Blobs>;
+    let mut generation = vault(&store).begin_generation(0).unwrap();
+    let number = generation.number();
+    let mut since_ns = None;
+    let mut unwritten = None;
+    let mut go = |as_of_ns: i64, pieces: &[(u16, &[u8], bool)], fails: bool| {
+        let mut writer = writer(&store, number, 0, as_of_ns, since_ns);
+        for (group, bytes, is_whole) in pieces {
+            match is_whole {
+                true => writer.add(0, *group, bytes).unwrap(),
+                false => writer.add_changes(0, *group, bytes).unwrap(),
+            }
+        }
+        if let Some(earlier) = unwritten.take() {
+            writer.carry(earlier);
+        }
+        faulty.fail(fails.then_some((0, Fate::Refused)));
+        let ack = writer.finish();
+        faulty.fail(None);
+        let Ok(ack) = ack else {
+            unwritten = Some(writer);
+            return [1, 2].map(|_| Vec::new());
+        };
+        since_ns = Some(as_of_ns);
+        generation.commit(parts(as_of_ns, 1), &[ack]).unwrap();
+        let restored = vault(&store).newest(Depth::Whole).unwrap().restored;
+        let restored = restored.unwrap();
+        [1, 2].map(|group| restored.group(0, group).unwrap())
+    };
+    go(-20, &[(1, b"state", true), (2, b"other", true)], false);
+    go(-10, &[(1, b"first", false)], false);
+    // What the store did not take stands before what comes after.
+    go(10, &[(1, b"second", false), (2, b"one", false)], true);
+    let groups = go(20, &[(1, b"third", false)], false);
+    let first: [&[u8]; 4] = [b"state", b"first", b"second", b"third"];
+    assert_eq!(groups[0], first);
+    assert_eq!(groups[1], [&b"other"[..], b"one"]);
+    go(30, &[(1, b"fourth", false)], true);
+    let groups = go(40, &[(1, b"anew", true), (2, b"", true)], false);
+    assert_eq!(groups[0], [b"anew"]);
+    assert!(groups[1].is_empty());
+    let groups = go(50, &[(1, b"fifth", false), (2, b"again", true)], false);
+    assert_eq!(groups[0], [&b"anew"[..], b"fifth"]);
+    assert_eq!(groups[1], [b"again"]);
 }

@@ -186,8 +186,12 @@ impl<'a> Reader<'a> {
         Ok(rules.find(scenario, fingerprint))
     }
 
+    pub(crate) fn key(&mut self) -> Result<Key, Malformed> {
+        Ok(Key([self.u64()?, self.u64()?]))
+    }
+
     pub(crate) fn state(&mut self, rules: &Rules) -> Result<Restored<'a>, Malformed> {
-        let key = Key([self.u64()?, self.u64()?]);
+        let key = self.key()?;
         let mut n_orphaned = 0;
         let mut state = State {
             last: self.order()?,

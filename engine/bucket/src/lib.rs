@@ -61,6 +61,6 @@ pub use overflow::{Change, Kept, Overflow};
 pub use pour::{Order, Pour, Stamp};
 pub use spec::{Bayes, BayesCondition, Kind, ScenarioId, Spec};
 pub use table::{
-    BYTES_PER_GROUP_MAX, DEFER_AFTER, DISTINCT_MAX, Footprint, KEYS_PER_GROUP_MAX, QUEUE_BYTES_MAX,
-    QUEUE_LEN_MAX, SnapshotError, Table, TableConfig,
+    BYTES_PER_GROUP_MAX, DEFER_AFTER, DISTINCT_MAX, Footprint, GroupPiece, KEYS_PER_GROUP_MAX,
+    QUEUE_BYTES_MAX, QUEUE_LEN_MAX, SnapshotError, Table, TableConfig,
 };

@@ -47,13 +47,14 @@ mod record;
 mod settle;
 mod snapshot;
 mod speculate;
+mod unwritten;
 mod wheel;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use footprint::Footprint;
-pub use snapshot::SnapshotError;
+pub use snapshot::{GroupPiece, SnapshotError};
 
 use crate::counters::{ByScenario, Counters, Effects, ScenarioCounts};
 use crate::events::Events;

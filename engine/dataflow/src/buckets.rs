@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use overspill_bucket::{
-    Change, KEY_GROUPS, Key, Order, Pour, ScenarioId, SnapshotError, Spec, Stamp, Table,
-    TableConfig, group_owner,
+    Change, GroupPiece, KEY_GROUPS, Key, Order, Pour, ScenarioId, SnapshotError, Spec, Stamp,
+    Table, TableConfig, group_owner,
 };
 
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
 use crate::board::{Report, known};
-use crate::checkpoint::Restored;
+use crate::checkpoint::{Damaged, Restored};
 use crate::clock::complete_ns;
 use crate::job::{Mode, Settings};
 use crate::judge::PlanJudge;
@@ -78,8 +78,9 @@ impl BucketWorker {
     ) -> Result<(), SnapshotError> {
         self.table.stand_at(restored.upto_ns);
         for group in (0..KEY_GROUPS).filter(|&group| group_owner(group, peers) == index) {
-            if let Some(bytes) = restored.take(self.stage, group) {
-                self.table.restore(&bytes)?;
+            let pieces = restored.take(self.stage, group);
+            if !pieces.is_empty() {
+                self.table.restore(&pieces)?;
             }
         }
         Ok(())
@@ -91,15 +92,20 @@ impl BucketWorker {
     }
 
     /// A checkpoint is to be written of where the table stands.
-    pub(crate) fn begin_writing(&mut self) {
-        self.unwritten = self.table.take_changed();
+    pub(crate) fn begin_writing(&mut self, damaged: &Damaged) {
+        let (stage, table) = (self.stage, &mut self.table);
+        damaged.repair(|of_stage, group| of_stage == stage && table.write_whole(group));
+        self.unwritten = self.table.changed_groups();
     }
 
-    /// The state of the next key group of a checkpoint; `None` when all are written.
-    pub(crate) fn write_next(&mut self) -> Option<(u16, Vec<u8>)> {
-        let group = self.unwritten.pop()?;
-        let bytes = self.table.snapshot(group)?;
-        Some((group, bytes))
+    /// What a checkpoint needs of the next key group; `None` when all are written.
+    pub(crate) fn write_next(&mut self) -> Option<(u16, GroupPiece)> {
+        loop {
+            let group = self.unwritten.pop()?;
+            if let Some(piece) = self.table.write_group(group) {
+                return Some((group, piece));
+            }
+        }
     }
 
     /// Pours a batch; what changed at once is in the result, to be drained.

@@ -9,11 +9,12 @@
 //! The crate does no IO: pieces leave through a channel without a limit, which holds one checkpoint at
 //! most, for the next one is not asked for before it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Sender;
+use overspill_bucket::{GroupPiece, KEY_GROUPS};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{complete_ns, tick};
@@ -29,12 +30,35 @@ pub struct Checkpoints {
     pub wanted: Arc<AtomicU64>,
     /// Takes the pieces.
     pub pieces: Sender<Piece>,
+    /// Key groups of which stored pieces turned out to be damaged.
+    pub damaged: Damaged,
+}
+
+/// Key groups that are given whole with the next checkpoint, because what is stored of them is damaged. There are never more
+/// than there are groups.
+#[derive(Debug, Clone, Default)]
+pub struct Damaged(Arc<Mutex<BTreeSet<(u8, u16)>>>);
+
+impl Damaged {
+    /// What is stored of a group of a stage is of no use.
+    pub fn add(&self, stage: u8, group: u16) {
+        if STAGES.contains(&stage) && group < KEY_GROUPS {
+            let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            groups.insert((stage, group));
+        }
+    }
+
+    /// Forgets those that are taken care of.
+    pub(crate) fn repair(&self, mut is_done: impl FnMut(u8, u16) -> bool) {
+        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.retain(|&(stage, group)| !is_done(stage, group));
+    }
 }
 
 /// A part of a checkpoint, of one worker.
 #[derive(Debug)]
 pub enum Piece {
-    /// The state of a key group, as of the checkpoint's event time.
+    /// What is to be kept of a key group, as of the checkpoint's event time.
     Group {
         /// Number of the checkpoint.
         number: u64,
@@ -44,8 +68,8 @@ pub enum Piece {
         stage: u8,
         /// Which group.
         group: u16,
-        /// What [`overspill_bucket::Table::snapshot`] gave.
-        bytes: Vec<u8>,
+        /// What [`overspill_bucket::Table::write_group`] gave.
+        piece: GroupPiece,
     },
     /// Where the partitions at home at the worker are taken up again.
     Partitions {
@@ -83,23 +107,26 @@ impl Piece {
 pub struct Restored {
     /// Its event time.
     pub upto_ns: i64,
-    /// Its key groups by stage and number; those that this process's workers do not own may be absent.
-    groups: Mutex<BTreeMap<(u8, u16), Vec<u8>>>,
+    groups: Mutex<Groups>,
 }
+
+/// The pieces of key groups, each group's in the order in which they were given, by stage and number. Those of groups that
+/// this process's workers do not own may be absent.
+pub type Groups = BTreeMap<(u8, u16), Vec<Vec<u8>>>;
 
 impl Restored {
     /// A checkpoint as of this event time.
     #[must_use]
-    pub fn new(upto_ns: i64, groups: BTreeMap<(u8, u16), Vec<u8>>) -> Self {
+    pub fn new(upto_ns: i64, groups: Groups) -> Self {
         Self {
             upto_ns,
             groups: Mutex::new(groups),
         }
     }
 
-    pub(crate) fn take(&self, stage: u8, group: u16) -> Option<Vec<u8>> {
+    pub(crate) fn take(&self, stage: u8, group: u16) -> Vec<Vec<u8>> {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        groups.remove(&(stage, group))
+        groups.remove(&(stage, group)).unwrap_or_default()
     }
 }
 

@@ -176,7 +176,7 @@ fn build<'s>(
     let index = scope.worker().index();
     let writer = |restarts: Option<Rc<RefCell<Restarts>>>| {
         let checkpoints = parts.checkpoints.as_ref();
-        checkpoints.map(|given| Writer::new(given.pieces.clone(), index, restarts))
+        checkpoints.map(|given| Writer::new(given, index, restarts))
     };
     let probe = ProbeHandle::new();
     let (stats, desk) = books;

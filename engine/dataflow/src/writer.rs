@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use crate::buckets::BucketWorker;
-use crate::checkpoint::{Announced, Piece};
+use crate::checkpoint::{Announced, Checkpoints, Damaged, Piece};
 use crate::clock::complete_ns;
 use crate::restart::Restarts;
 
@@ -18,6 +18,7 @@ const QUANTUM: Duration = Duration::from_micros(300);
 /// checkpoint are taken and answered between the slices.
 pub(crate) struct Writer {
     pieces: Sender<Piece>,
+    damaged: Damaged,
     worker: usize,
     /// For the table of lines, with which the partitions are given.
     restarts: Option<Rc<RefCell<Restarts>>>,
@@ -26,12 +27,13 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(
-        pieces: Sender<Piece>,
+        checkpoints: &Checkpoints,
         worker: usize,
         restarts: Option<Rc<RefCell<Restarts>>>,
     ) -> Self {
         Self {
-            pieces,
+            pieces: checkpoints.pieces.clone(),
+            damaged: checkpoints.damaged.clone(),
             worker,
             restarts,
             writing: None,
@@ -40,7 +42,7 @@ impl Writer {
 
     /// The table stands at the checkpoint.
     pub(crate) fn begin(&mut self, announced: Announced, buckets: &mut BucketWorker) {
-        buckets.begin_writing();
+        buckets.begin_writing(&self.damaged);
         self.writing = Some(announced);
         if let Some(restarts) = &self.restarts {
             let points = restarts.borrow_mut().as_of(announced.upto_ns());
@@ -60,13 +62,13 @@ impl Writer {
         let started = Instant::now();
         let stage = buckets.stage();
         let upto_ns = complete_ns(Some(at));
-        while let Some((group, bytes)) = buckets.write_next() {
+        while let Some((group, piece)) = buckets.write_next() {
             self.give(Piece::Group {
                 number,
                 upto_ns,
                 stage,
                 group,
-                bytes,
+                piece,
             });
             if started.elapsed() >= QUANTUM {
                 return false;

@@ -143,9 +143,24 @@ fn written(mut input: Input<'_>) {
         for _ in 0..input.byte() % 8 {
             let [stage, group] = input.array();
             let bytes = input.piece();
-            let (stage, group) = (stage % 3, u16::from(group) * 4);
-            if writer.add(stage, group, bytes).is_ok() {
-                state.insert(PieceKey::group(stage, group), bytes.to_vec());
+            let (is_whole, stage, group) = (stage < 128, stage % 3, u16::from(group) * 4);
+            let key = PieceKey::group(stage, group);
+            let changes = PieceKey::Changes {
+                stage,
+                group,
+                as_of_ns,
+            };
+            if is_whole && writer.add(stage, group, bytes).is_ok() {
+                let is_of_it = |key: &PieceKey| {
+                    matches!(*key, PieceKey::Changes { stage: s, group: g, .. } if (s, g) == (stage, group))
+                };
+                state.retain(|key, _| !is_of_it(key));
+                state.insert(key, bytes.to_vec());
+            } else if !is_whole
+                && state.contains_key(&key)
+                && writer.add_changes(stage, group, bytes).is_ok()
+            {
+                state.insert(changes, bytes.to_vec());
             }
         }
         state.retain(|_, bytes| !bytes.is_empty());

@@ -269,10 +269,23 @@ fn table() -> Table {
     Table::new(&SPECS, TableConfig::live(5 * SECOND))
 }
 
+/// Bytes cut where changes begin.
+fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
+    let begins = bytes.windows(3).enumerate().skip(1);
+    let begins = begins.filter(|(_, window)| window == b"OSC").map(|(at, _)| at);
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for to in begins.chain([bytes.len()]) {
+        pieces.push(&bytes[from..to]);
+        from = to;
+    }
+    pieces
+}
+
 /// What a table took it gives again, and goes on from it.
 fn buckets(bytes: &[u8]) {
     let mut table = table();
-    let Ok(group) = table.restore(bytes) else {
+    let Ok(group) = table.restore(&pieces(bytes)) else {
         assert_eq!(
             table.watermark_ns(),
             None,
@@ -284,7 +297,7 @@ fn buckets(bytes: &[u8]) {
         panic!("a restored table has a watermark");
     };
     let mut other = self::table();
-    assert_eq!(other.restore(&first), Ok(group));
+    assert_eq!(other.restore(&[&first]), Ok(group));
     assert_eq!(other.snapshot(group), Some(first));
     let mut changes = Vec::new();
     table.finish(i64::MAX, &mut Lengths, &mut changes);
@@ -327,17 +340,27 @@ fn made_buckets(mut input: Input<'_>) {
     let mut now_ns = i64::from(input.byte()) * SECOND;
     let mut restored: Option<Table> = None;
     let mut restored_after: Vec<Change> = Vec::new();
+    // All keys are of the first group.
+    let mut written: Vec<Vec<u8>> = Vec::new();
     for offset in 1..64 {
         if input.is_empty() {
             break;
         }
         now_ns = now_ns.saturating_add(1 + i64::from(input.byte()) * SECOND / 8);
         let (pour, bytes) = pour(&mut input, offset, now_ns);
-        if offset == cut {
+        if offset <= cut && (cut - offset) % 4 == 0 {
             // Nothing that was poured is above the watermark, and this pour is.
             table.advance(now_ns - 1, &mut Lengths, &mut after);
+            if let Some(piece) = table.write_group(0) {
+                if piece.is_whole {
+                    written.clear();
+                }
+                written.push(piece.bytes);
+            }
+        }
+        if offset == cut {
             after.clear();
-            restored = Some(moved(&table, damage));
+            restored = Some(moved(&table, &written, damage));
         }
         table.pour(pour, &bytes, &mut Lengths, &mut after);
         if let Some(other) = &mut restored {
@@ -362,14 +385,17 @@ fn net(changes: &[Change]) -> Vec<u128> {
     sums.into_keys().collect()
 }
 
-fn moved(table: &Table, damage: [u8; 3]) -> Table {
+fn moved(table: &Table, written: &[Vec<u8>], damage: [u8; 3]) -> Table {
     let mut other = self::table();
-    // All keys are of the first group.
-    let Some(bytes) = table.snapshot(0) else {
+    let Some(watermark_ns) = table.watermark_ns() else {
         panic!("the table has a watermark");
     };
-    assert_eq!(other.restore(&bytes), Ok(0));
-    buckets(&damaged(bytes, damage));
+    other.stand_at(watermark_ns);
+    if !written.is_empty() {
+        assert_eq!(other.restore(written), Ok(0));
+    }
+    assert_eq!(other.snapshot(0), table.snapshot(0));
+    buckets(&damaged(written.concat(), damage));
     other
 }
 

@@ -9,6 +9,7 @@ use super::index::Index;
 use super::lists::Lists;
 use super::origins::Origins;
 use super::record::{Form, Links, Record, count, pack, read_ids, unpack, write_list};
+use super::unwritten::Unwritten;
 use crate::events::{EventId, Events};
 use crate::key::{KEY_GROUPS, Key, key_group};
 use crate::pour::{Order, Pour};
@@ -41,8 +42,8 @@ pub(crate) struct Group {
     pub(crate) settled_bytes: u64,
     /// Bytes of pours above the watermark.
     pub(crate) ahead_bytes: u64,
-    /// Whether a settled state changed since [`super::Table::take_changed`] was asked.
-    pub(crate) is_changed: bool,
+    /// What the next checkpoint needs of it.
+    pub(super) unwritten: Unwritten,
 }
 
 impl Group {
@@ -280,6 +281,7 @@ impl Cells {
             None => self.put_wide(&old, state),
         };
         record.links = old.links;
+        record.set_unwritten(old.is_unwritten());
         self.slab[id.0 as usize].record = record;
     }
 
@@ -428,6 +430,68 @@ impl Cells {
         self.free.push(id);
     }
 
+    /// A settled state changed.
+    pub(crate) fn note_changed(&mut self, id: CellId) {
+        let cell = &mut self.slab[id.0 as usize];
+        let group = &mut self.groups[usize::from(key_group(cell.key))];
+        if group.unwritten.is_listing() && !cell.record.is_unwritten() {
+            cell.record.set_unwritten(true);
+            group.unwritten.changed(id, group.n_settled);
+        } else {
+            group.unwritten.touch();
+        }
+    }
+
+    /// A settled state is about to be evicted.
+    pub(crate) fn note_evicted(&mut self, id: CellId) {
+        let key = self.key(id);
+        let group = &mut self.groups[usize::from(key_group(key))];
+        group.unwritten.evicted(key, group.n_settled);
+    }
+
+    /// Of these cells those whose states exist, by key.
+    pub(super) fn in_order(&self, mut ids: Vec<CellId>) -> Vec<CellId> {
+        ids.retain(|&id| self.exists(id));
+        ids.sort_unstable_by_key(|&id| self.key(id));
+        ids
+    }
+
+    /// All cells of a group whose states exist, by key; they count as written.
+    pub(super) fn take_all(&mut self, group: u16) -> Vec<CellId> {
+        let members = self.group(group).members.clone();
+        for &id in &members {
+            self.slab[id.0 as usize].record.set_unwritten(false);
+        }
+        let ids = self.in_order(members);
+        self.group_mut(group).unwritten.wrote_whole(ids.len());
+        ids
+    }
+
+    /// The cells of a group whose states exist and changed since it was written, and the keys that were evicted and are
+    /// not there again, both by key; they count as written.
+    pub(super) fn take_changed(&mut self, group: u16) -> (Vec<CellId>, Vec<Key>) {
+        let (mut ids, mut evicted) = self.group_mut(group).unwritten.take();
+        ids.retain(|&id| {
+            let cell = &mut self.slab[id.0 as usize];
+            // A cell that was freed may be another key's now.
+            let is_ours = cell.record.is_unwritten() && key_group(cell.key) == group;
+            if is_ours {
+                cell.record.set_unwritten(false);
+            }
+            is_ours
+        });
+        let ids = self.in_order(ids);
+        evicted.sort_unstable();
+        evicted.dedup();
+        let is_there = |key: &Key| ids.binary_search_by_key(key, |&id| self.key(id)).is_ok();
+        evicted.retain(|key| !is_there(key));
+        let n_keys = ids.len() + evicted.len();
+        if n_keys > 0 {
+            self.group_mut(group).unwritten.wrote_changes(n_keys);
+        }
+        (ids, evicted)
+    }
+
     /// Replaces a settled state's contribution to its group's totals.
     pub(crate) fn resize(&mut self, group: u16, before: Size, after: Size) {
         let group = &mut self.groups[usize::from(group)];
@@ -442,8 +506,11 @@ impl Cells {
     pub(crate) fn footprint(&self) -> [u64; 3] {
         let members = self.groups.iter().map(|group| group.members.capacity());
         let ids = self.free.capacity() + members.sum::<usize>();
+        let unwritten = self.groups.iter().map(|group| group.unwritten.footprint());
         let wides = self.wides.capacity() * size_of::<State>() + self.free_wides.capacity() * 4;
-        let cells = self.slab.capacity() * size_of::<Cell>() + ids * size_of::<CellId>();
+        let cells = self.slab.capacity() * size_of::<Cell>()
+            + ids * size_of::<CellId>()
+            + unwritten.sum::<usize>();
         [
             (cells + self.index.footprint()) as u64,
             self.lists.footprint(),

@@ -76,6 +76,7 @@ impl Table {
             self.voided.push(id);
         }
         self.counters.evicted += u64::from(is_loss);
+        self.cells.note_evicted(id);
         self.clear(id);
     }
 }

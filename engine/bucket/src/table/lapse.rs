@@ -97,7 +97,7 @@ impl Table {
         self.cells
             .replace(id, State::default(), &self.rules, &mut self.events);
         let key = self.cells.key(id);
-        self.cells.group_mut(key_group(key)).is_changed = true;
+        self.cells.group_mut(key_group(key)).unwritten.touch();
         set_timer(&mut self.timers, key, deadline, None);
         if Wheel::has(&self.cells, id) {
             self.wheel.disarm(&mut self.cells, id);

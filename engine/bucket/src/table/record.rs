@@ -107,6 +107,8 @@ const EXISTS: u8 = 2;
 const FIRST_LATE: u8 = 4;
 /// So is the last event's.
 const LAST_LATE: u8 = 8;
+/// No part of the state: it changed since its group was written.
+const UNWRITTEN: u8 = 16;
 
 impl Record {
     /// The record of a whole state of this number.
@@ -116,6 +118,15 @@ impl Record {
             list,
             ..Self::default()
         }
+    }
+
+    /// Whether the state changed since its group was written.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.flags & UNWRITTEN != 0
+    }
+
+    pub(crate) fn set_unwritten(&mut self, is_unwritten: bool) {
+        self.flags = (self.flags & !UNWRITTEN) | (u8::from(is_unwritten) * UNWRITTEN);
     }
 
     /// Words of its list; none when there is at most one event and nothing else.

@@ -272,6 +272,7 @@ impl Table {
             .cells
             .count(id, pour, event, &self.rules, &mut self.events)
         {
+            self.cells.note_changed(id);
             return self.counted(pour, event);
         }
         let size = self.cells.size(id);
@@ -296,7 +297,6 @@ impl Table {
     fn counted(&mut self, pour: &Pour, event: EventId) -> Step {
         let n_bytes = self.events.len_of(event);
         let group = self.cells.group_mut(key_group(pour.key));
-        group.is_changed = true;
         group.settled_bytes += n_bytes;
         self.counters.kept_bytes += n_bytes;
         self.counters.kept_events += 1;
@@ -324,7 +324,7 @@ impl Table {
             .and_then(|bucket| self.rules.deadline(bucket));
         self.cells.put(id, state, &self.rules, &mut self.events);
         let group = key_group(self.cells.key(id));
-        self.cells.group_mut(group).is_changed = true;
+        self.cells.note_changed(id);
         if after.exists && !Wheel::has(&self.cells, id) {
             self.wheel.arm(&mut self.cells, id, keep_until_ns);
         }

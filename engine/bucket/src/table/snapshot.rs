@@ -1,27 +1,52 @@
 //! The settled states of a key group, as bytes and back.
 //!
 //! ```text
-//! | "OSB" version: u8 | group: u16 | watermark: i64 | n: u32 | n x state, by key |
+//! | "OSB" version: u8 | group: u16 | watermark: i64 |                    n: u32 | n x state, by key |   all of it
+//! | "OSC" version: u8 | group: u16 | watermark: i64 | n: u32 | n x key | n: u32 | n x state, by key |   what changed
 //! ```
 //!
 //! A snapshot holds the states after all pours at or below the watermark and nothing of the pours
 //! above it: whoever restores reads those again. So it may be taken at any time between two
 //! advances, group by group, while later pours go on. Equal states give equal bytes.
 //!
-//! A group that did not change since an earlier watermark need not be written again: its bytes of then
-//! say what it is now, but for states that are over and would be forgotten. [`Table::take_changed`]
-//! tells which did, [`Table::stand_at`] lets groups of different age into one table.
+//! What changed in a group after its piece of an earlier watermark is a piece of its own: states that take the place of
+//! those before, and keys that are gone. [`Table::changed_groups`] tells what there is to write, [`Table::write_group`]
+//! gives it, and decides whether it is all of a group or what changed. A group that did not change needs no piece: what was
+//! written says what it is now, but for states that are over and would be forgotten. [`Table::restore`]
+//! forgets them, and [`Table::stand_at`] lets groups of different age into one table.
+
+use std::collections::BTreeMap;
 
 use super::Table;
 use super::cells::CellId;
+use super::unwritten::Unwritten;
 use crate::codec::{Malformed, Reader, Restored, write_state};
 use crate::events::EventId;
-use crate::key::{KEY_GROUPS, key_group};
+use crate::key::{KEY_GROUPS, Key, key_group};
 use crate::queue::Queue;
 use crate::state::{Size, turn};
 
-const MAGIC: [u8; 3] = *b"OSB";
+const ALL: [u8; 3] = *b"OSB";
+const CHANGES: [u8; 3] = *b"OSC";
 const VERSION: u8 = 1;
+
+/// What is to be kept of a key group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupPiece {
+    /// For [`Table::restore`].
+    pub bytes: Vec<u8>,
+    /// It is all of the group: no piece before is needed. Otherwise it follows those.
+    pub is_whole: bool,
+}
+
+/// A piece that was read.
+struct Decoded<'a> {
+    group: u16,
+    watermark_ns: i64,
+    is_whole: bool,
+    gone: Vec<Key>,
+    states: Vec<Restored<'a>>,
+}
 
 /// Bytes that are no snapshot this table can take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +63,12 @@ pub enum SnapshotError {
         /// What is wrong.
         what: &'static str,
         /// Where.
+        at: usize,
+    },
+    /// The piece is not one that follows those before.
+    #[error("piece {at} of a group is not what follows")]
+    Piece {
+        /// Its place among the pieces.
         at: usize,
     },
     /// No group may be later than its table.
@@ -68,33 +99,73 @@ impl Table {
         if group >= KEY_GROUPS {
             return None;
         }
-        let mut ids: Vec<CellId> = self.cells.group(group).members().to_vec();
-        ids.retain(|&id| self.cells.exists(id));
-        ids.sort_unstable_by_key(|&id| self.cells.key(id));
-        let mut out = Vec::new();
-        out.extend(MAGIC);
-        out.push(VERSION);
-        out.extend(group.to_le_bytes());
-        out.extend(watermark_ns.to_le_bytes());
-        out.extend(u32::try_from(ids.len()).unwrap_or(u32::MAX).to_le_bytes());
-        for id in ids {
-            let state = self.cells.copy(id, &self.rules);
-            write_state(
-                &mut out,
-                self.cells.key(id),
-                &state,
-                &self.rules,
-                &self.events,
-            );
-        }
+        let members = self.cells.group(group).members().to_vec();
+        let ids = self.cells.in_order(members);
+        let mut out = head(ALL, group, watermark_ns);
+        self.write_states(&mut out, &ids);
         Some(out)
     }
 
-    /// The key groups whose states changed since this was last asked, or since they were restored.
-    pub fn take_changed(&mut self) -> Vec<u16> {
+    /// The key groups of which something changed since it was written, or since they were restored.
+    #[must_use]
+    pub fn changed_groups(&self) -> Vec<u16> {
         (0..KEY_GROUPS)
-            .filter(|&group| std::mem::take(&mut self.cells.group_mut(group).is_changed))
+            .filter(|&group| self.cells.group(group).unwritten.is_changed())
             .collect()
+    }
+
+    /// What is to be kept of a key group as of the watermark, after what this gave of it before: all of it, or what changed.
+    /// `None` if nothing changed that has to be kept, and before the first advance.
+    pub fn write_group(&mut self, group: u16) -> Option<GroupPiece> {
+        let watermark_ns = self.watermark_ns?;
+        if group >= KEY_GROUPS {
+            return None;
+        }
+        let totals = self.cells.group(group);
+        if totals.unwritten.is_due_whole(group, totals.n_settled) {
+            let ids = self.cells.take_all(group);
+            let mut bytes = head(ALL, group, watermark_ns);
+            self.write_states(&mut bytes, &ids);
+            return Some(GroupPiece {
+                bytes,
+                is_whole: true,
+            });
+        }
+        let (ids, gone) = self.cells.take_changed(group);
+        if ids.is_empty() && gone.is_empty() {
+            return None;
+        }
+        let mut bytes = head(CHANGES, group, watermark_ns);
+        write_n(&mut bytes, gone.len());
+        let words = gone.iter().flat_map(|key| key.0);
+        bytes.extend(words.flat_map(u64::to_le_bytes));
+        self.write_states(&mut bytes, &ids);
+        Some(GroupPiece {
+            bytes,
+            is_whole: false,
+        })
+    }
+
+    /// Pieces of a key group are lost: the next one is all of it, and there is one. Answers whether this table has given any.
+    pub fn write_whole(&mut self, group: u16) -> bool {
+        if group >= KEY_GROUPS {
+            return false;
+        }
+        let unwritten = &mut self.cells.group_mut(group).unwritten;
+        let is_written = unwritten.is_written();
+        if is_written {
+            unwritten.write_whole();
+            unwritten.touch();
+        }
+        is_written
+    }
+
+    fn write_states(&self, out: &mut Vec<u8>, ids: &[CellId]) {
+        write_n(out, ids.len());
+        for &id in ids {
+            let state = self.cells.copy(id, &self.rules);
+            write_state(out, self.cells.key(id), &state, &self.rules, &self.events);
+        }
     }
 
     /// A new table stands at this watermark: its groups may come from snapshots of then or before, if
@@ -106,31 +177,40 @@ impl Table {
         }
     }
 
-    /// Takes a key group from a snapshot. Answers which.
+    /// Takes a key group from its pieces: all of it at some time, and what changed after, in that order. Answers which group.
     ///
     /// The table must not have been given pours, and must be new, or stand at the watermark of the
-    /// snapshot or, by [`Table::stand_at`], at a later one. A new table then stands at the
-    /// snapshot's watermark: pours at or below that are late.
+    /// last piece or, by [`Table::stand_at`], at a later one. A new table then stands at the
+    /// watermark of the last piece: pours at or below that are late.
     ///
     /// # Errors
     ///
-    /// When the bytes are no snapshot, or do not suit the table; the table is then unchanged.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<u16, SnapshotError> {
-        let mut reader = Reader::new(bytes);
-        let Ok([m0, m1, m2, version]) = reader.array() else {
+    /// When the bytes are no pieces of a snapshot, or do not suit the table; the table is then unchanged.
+    pub fn restore(&mut self, pieces: &[impl AsRef<[u8]>]) -> Result<u16, SnapshotError> {
+        let mut states: BTreeMap<Key, Restored<'_>> = BTreeMap::new();
+        let (mut group, mut snapshot_ns, mut n_stored) = (0, i64::MIN, 0);
+        for (at, piece) in pieces.iter().enumerate() {
+            let decoded = self.decode(piece.as_ref())?;
+            let is_next = match at {
+                0 => decoded.is_whole,
+                _ => {
+                    let is_later = decoded.watermark_ns >= snapshot_ns;
+                    !decoded.is_whole && decoded.group == group && is_later
+                }
+            };
+            if !is_next {
+                return Err(SnapshotError::Piece { at });
+            }
+            (group, snapshot_ns) = (decoded.group, decoded.watermark_ns);
+            n_stored += decoded.gone.len() + decoded.states.len();
+            for key in &decoded.gone {
+                states.remove(key);
+            }
+            states.extend(decoded.states.into_iter().map(|state| (state.key, state)));
+        }
+        if pieces.is_empty() {
             return Err(SnapshotError::NotASnapshot);
-        };
-        if [m0, m1, m2] != MAGIC {
-            return Err(SnapshotError::NotASnapshot);
         }
-        if version != VERSION {
-            return Err(SnapshotError::Version(version));
-        }
-        let group = reader.u16()?;
-        if group >= KEY_GROUPS {
-            return Err(reader.malformed("group out of range").into());
-        }
-        let snapshot_ns = reader.i64()?;
         if let Some(table_ns) = self.watermark_ns
             && table_ns < snapshot_ns
         {
@@ -142,30 +222,86 @@ impl Table {
         if self.counters().waiting > 0 || !self.cells.group(group).members().is_empty() {
             return Err(SnapshotError::NotEmpty(group));
         }
-        let mut restored: Vec<Restored<'_>> = Vec::new();
+        self.stand_at(snapshot_ns);
+        let is_orphaned = self.take_up(states.into_values(), snapshot_ns);
+        let unwritten = &mut self.cells.group_mut(group).unwritten;
+        *unwritten = Unwritten::restored(pieces.len(), n_stored);
+        if is_orphaned {
+            // What belongs to no scenario must not come back with one.
+            unwritten.write_whole();
+            unwritten.touch();
+        }
+        Ok(group)
+    }
+
+    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<Decoded<'a>, SnapshotError> {
+        let mut reader = Reader::new(bytes);
+        let Ok([m0, m1, m2, version]) = reader.array() else {
+            return Err(SnapshotError::NotASnapshot);
+        };
+        let is_whole = [m0, m1, m2] == ALL;
+        if !is_whole && [m0, m1, m2] != CHANGES {
+            return Err(SnapshotError::NotASnapshot);
+        }
+        if version != VERSION {
+            return Err(SnapshotError::Version(version));
+        }
+        let group = reader.u16()?;
+        if group >= KEY_GROUPS {
+            return Err(reader.malformed("group out of range").into());
+        }
+        let watermark_ns = reader.i64()?;
+        let out_of_place = |reader: &Reader<'_>| reader.malformed("key out of place");
+        let mut gone: Vec<Key> = Vec::new();
+        let n_gone = if is_whole { 0 } else { reader.u32()? };
+        for _ in 0..n_gone {
+            let key = reader.key()?;
+            let is_in_order = gone.last().is_none_or(|last| *last < key);
+            if !is_in_order || key_group(key) != group {
+                return Err(out_of_place(&reader).into());
+            }
+            gone.push(key);
+        }
+        let mut states: Vec<Restored<'_>> = Vec::new();
         for _ in 0..reader.u32()? {
             let state = reader.state(&self.rules)?;
-            let is_in_order = restored.last().is_none_or(|last| last.key < state.key);
+            let is_in_order = states.last().is_none_or(|last| last.key < state.key);
             if !is_in_order || key_group(state.key) != group {
-                return Err(reader.malformed("key out of place").into());
+                return Err(out_of_place(&reader).into());
             }
-            restored.push(state);
+            states.push(state);
         }
         if !reader.is_at_end() {
             return Err(reader.malformed("bytes after the end").into());
         }
-        self.stand_at(snapshot_ns);
+        Ok(Decoded {
+            group,
+            watermark_ns,
+            is_whole,
+            gone,
+            states,
+        })
+    }
+
+    /// Puts states into their cells, but for those that are over; answers whether there was something of scenarios that
+    /// are gone.
+    fn take_up<'a>(
+        &mut self,
+        states: impl Iterator<Item = Restored<'a>>,
+        snapshot_ns: i64,
+    ) -> bool {
         let at_turn = turn(self.watermark_ns.unwrap_or(snapshot_ns).saturating_add(1));
+        let mut is_orphaned = false;
         // What was forgotten between the snapshot and where the table stands must not come back.
-        restored.retain(|restored| turn(restored.state.keep_until_ns) >= at_turn);
         for Restored {
             key,
             mut state,
             queue,
             n_orphaned,
-        } in restored
+        } in states.filter(|restored| turn(restored.state.keep_until_ns) >= at_turn)
         {
             self.counters.orphaned += n_orphaned;
+            is_orphaned |= n_orphaned > 0;
             let Some(id) = self.cells.find_or_create(key) else {
                 continue;
             };
@@ -181,7 +317,18 @@ impl Table {
                 self.events.release(event);
             }
         }
-        self.cells.group_mut(group).is_changed = false;
-        Ok(group)
+        is_orphaned
     }
+}
+
+fn head(magic: [u8; 3], group: u16, watermark_ns: i64) -> Vec<u8> {
+    let mut out = magic.to_vec();
+    out.push(VERSION);
+    out.extend(group.to_le_bytes());
+    out.extend(watermark_ns.to_le_bytes());
+    out
+}
+
+fn write_n(out: &mut Vec<u8>, n: usize) {
+    out.extend(u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes());
 }

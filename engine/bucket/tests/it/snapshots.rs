@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use overspill_bucket::{
-    Change, KEY_GROUPS, Kind, SnapshotError, Spec, Table, TableConfig, group_owner,
+    Change, KEY_GROUPS, Key, Kind, SnapshotError, Spec, Table, TableConfig, group_owner,
 };
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn moved(case: &Case, fleet: &Fleet, n_tables: usize, speculative: bool) -> Flee
         let table = &fleet.tables[group_owner(group, fleet.tables.len())];
         let bytes = table.snapshot(group).expect("the watermark has moved");
         let target = &mut next.tables[group_owner(group, n_tables)];
-        assert_eq!(target.restore(&bytes), Ok(group));
+        assert_eq!(target.restore(&[&bytes]), Ok(group));
         assert_eq!(
             target.snapshot(group),
             Some(bytes),
@@ -78,43 +78,78 @@ fn check_move(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<(), Te
     Ok(())
 }
 
-/// Goes on, after the last watermark, with what the groups that changed were at each watermark.
-fn check_increments(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<(), TestCaseError> {
-    let mut first = Fleet::new(&case.specs, case.config(modes[0]), sizes[0]);
-    let mut groups: Vec<Option<Vec<u8>>> = vec![None; usize::from(KEY_GROUPS)];
-    let mut last = None;
-    let mut n_written = 0;
-    case.feed(&mut first, |fleet, watermark| {
-        for table in &mut fleet.tables {
-            for group in table.take_changed() {
-                n_written += 1;
-                groups[usize::from(group)] = table.snapshot(group);
+/// What was written of each group: all of it, and what changed after.
+struct Written {
+    groups: Vec<Vec<Vec<u8>>>,
+    /// Pieces with all of a group, and with what changed.
+    n_pieces: [usize; 2],
+}
+
+impl Written {
+    fn new() -> Self {
+        Self {
+            groups: vec![Vec::new(); usize::from(KEY_GROUPS)],
+            n_pieces: [0, 0],
+        }
+    }
+
+    /// Writes what changed in a table.
+    fn write(&mut self, table: &mut Table) {
+        for group in table.changed_groups() {
+            let pieces = &mut self.groups[usize::from(group)];
+            let Some(piece) = table.write_group(group) else {
+                continue;
+            };
+            if piece.is_whole {
+                pieces.clear();
+            }
+            pieces.push(piece.bytes);
+            self.n_pieces[usize::from(!piece.is_whole)] += 1;
+        }
+        assert!(table.changed_groups().is_empty());
+    }
+
+    /// The groups of table `index` of `n`, as of a watermark.
+    fn restore(&self, table: &mut Table, index: usize, n: usize, watermark_ns: i64) {
+        table.stand_at(watermark_ns);
+        for (group, pieces) in (0..KEY_GROUPS).zip(&self.groups) {
+            if group_owner(group, n) == index && !pieces.is_empty() {
+                assert_eq!(table.restore(pieces), Ok(group));
             }
         }
-        last = Some((watermark, fleet.changes.clone()));
+        assert!(table.changed_groups().is_empty());
+    }
+}
+
+/// Goes on, after the last watermark, with what was written at each watermark.
+fn check_increments(case: &Case, modes: [bool; 2], sizes: [usize; 2]) -> Result<(), TestCaseError> {
+    let mut first = Fleet::new(&case.specs, case.config(modes[0]), sizes[0]);
+    let mut written = Written::new();
+    let mut last = None;
+    case.feed(&mut first, |fleet, watermark| {
+        for table in &mut fleet.tables {
+            written.write(table);
+        }
+        let snapshots: Vec<_> = (0..KEY_GROUPS)
+            .map(|group| fleet.tables[group_owner(group, sizes[0])].snapshot(group))
+            .collect();
+        last = Some((watermark, fleet.changes.clone(), snapshots));
     });
-    let Some((watermark, before)) = last else {
+    let Some((watermark, before, snapshots)) = last else {
         return Ok(());
     };
     let mut second = Fleet::new(&case.specs, case.config(modes[1]), sizes[1]);
-    for table in &mut second.tables {
-        table.stand_at(watermark);
+    for (index, table) in second.tables.iter_mut().enumerate() {
+        written.restore(table, index, sizes[1], watermark);
     }
-    for (group, bytes) in (0..KEY_GROUPS).zip(&groups) {
-        if let Some(bytes) = bytes {
-            let target = &mut second.tables[group_owner(group, sizes[1])];
-            prop_assert_eq!(target.restore(bytes), Ok(group));
-        }
+    for (group, expected) in (0..KEY_GROUPS).zip(snapshots) {
+        let table = &second.tables[group_owner(group, sizes[1])];
+        prop_assert_eq!(table.snapshot(group), expected, "group {}", group);
     }
+    let n_written: usize = written.n_pieces.iter().sum();
     prop_assert!(
         n_written <= case.pours.len() * 2,
         "what did not change was written"
-    );
-    prop_assert!(
-        second
-            .tables
-            .iter_mut()
-            .all(|table| table.take_changed().is_empty())
     );
     goes_on(case, &mut second, watermark, before)
 }
@@ -157,7 +192,7 @@ proptest! {
             if is_cut {
                 bytes.truncate(cut.index(bytes.len()));
                 let mut table = Table::new(&case.specs, case.config(false));
-                prop_assert!(table.restore(&bytes).is_err());
+                prop_assert!(table.restore(&[&bytes]).is_err());
                 continue;
             }
             for (at, byte) in &damage {
@@ -165,7 +200,7 @@ proptest! {
                 bytes[at] = *byte;
             }
             let mut damaged = Fleet::new(&case.specs, case.config(false), 1);
-            if damaged.tables[0].restore(&bytes).is_ok() {
+            if damaged.tables[0].restore(&[&bytes]).is_ok() {
                 for pour in &case.pours {
                     damaged.pour(pour);
                 }
@@ -186,7 +221,7 @@ fn what_does_not_fit_is_refused_with_its_reason() {
     assert_eq!(table.snapshot(KEY_GROUPS), None);
 
     let check = |bytes: &[u8], message: &str| {
-        let error = Table::new(&specs, config).restore(bytes).unwrap_err();
+        let error = Table::new(&specs, config).restore(&[bytes]).unwrap_err();
         assert_eq!(error.to_string(), message);
     };
     let change = |at: usize, byte: u8| {
@@ -195,7 +230,8 @@ fn what_does_not_fit_is_refused_with_its_reason() {
         bytes
     };
     check(b"OS", "not a snapshot of buckets");
-    check(b"OSC\x01", "not a snapshot of buckets");
+    check(b"OSX\x01", "not a snapshot of buckets");
+    check(b"OSC\x09", "snapshot version 9 is not known");
     check(&change(3, 9), "snapshot version 9 is not known");
     check(&change(5, 9), "group out of range at byte 6 of a snapshot");
     check(
@@ -214,7 +250,9 @@ fn what_does_not_fit_is_refused_with_its_reason() {
         snapshot_ns: 0,
         table_ns: -5,
     };
-    assert_eq!(other.restore(&bytes), Err(error));
+    assert_eq!(other.restore(&[&bytes]), Err(error));
+    let nothing: [&[u8]; 0] = [];
+    assert_eq!(other.restore(&nothing), Err(SnapshotError::NotASnapshot));
 }
 
 #[test]
@@ -232,7 +270,7 @@ fn scenarios_are_found_again_by_their_fingerprint() {
         fleet.advance(0);
         let bytes = fleet.tables[0].snapshot(0).unwrap();
         let mut next = Fleet::new(&new.into(), TableConfig::replay(i64::MAX), 1);
-        next.tables[0].restore(&bytes).unwrap();
+        next.tables[0].restore(&[&bytes]).unwrap();
         let counters = next.tables[0].counters();
         for n in 1..3 {
             let mut pour = pour_at(n, SECOND);
@@ -253,5 +291,123 @@ fn scenarios_are_found_again_by_their_fingerprint() {
         }]),
         (0, 1, 0),
         "gone"
+    );
+}
+
+/// Pours once into each of some keys of the first group.
+fn pour_keys(fleet: &mut Fleet, keys: impl Iterator<Item = u64>, time_ns: i64) {
+    for key in keys {
+        let mut pour = pour_at(key, time_ns);
+        pour.pour.key = Key([0, key]);
+        pour.pour.order.eff_ns = time_ns;
+        fleet.pour(&pour);
+    }
+    fleet.advance(time_ns);
+}
+
+#[test]
+fn where_few_keys_of_many_change_little_is_written() {
+    let specs: Arc<[Spec]> = [leaky(5, 1_000)].into();
+    let mut fleet = Fleet::new(&specs, TableConfig::live(0), 1);
+    let mut written = Written::new();
+    let mut n_bytes = Vec::new();
+    for n in 0..40 {
+        let keys = if n == 0 {
+            0..1_000
+        } else {
+            n * 20..n * 20 + 20
+        };
+        pour_keys(&mut fleet, keys, i64::try_from(n + 1).unwrap() * SECOND);
+        written.write(&mut fleet.tables[0]);
+        n_bytes.push(written.groups[0].last().unwrap().len());
+    }
+    let [n_whole, n_changes] = written.n_pieces;
+    assert_eq!((n_whole, n_changes), (3, 37), "every 16th is all of it");
+    assert!(n_bytes[1] < n_bytes[0] / 40, "{n_bytes:?}");
+    let mut next = Table::new(&specs, TableConfig::live(0));
+    written.restore(&mut next, 0, 1, 40 * SECOND);
+    assert_eq!(next.snapshot(0), fleet.tables[0].snapshot(0));
+    // It goes on where the first one was.
+    let mut next = Fleet {
+        tables: vec![next],
+        changes: Vec::new(),
+    };
+    pour_keys(&mut next, 0..20, 41 * SECOND);
+    assert!(!next.tables[0].write_group(0).unwrap().is_whole);
+}
+
+#[test]
+fn pieces_are_at_most_four_times_what_there_is_and_one_when_nothing_is_left() {
+    let specs: Arc<[Spec]> = [leaky(5, 1_000)].into();
+    let mut fleet = Fleet::new(&specs, TableConfig::live(0), 1);
+    let mut written = Written::new();
+    for n in 0..60_u64 {
+        let (from, to) = (n * 300 % 1_000, n * 300 % 1_000 + 300);
+        pour_keys(&mut fleet, from..to, i64::try_from(n + 1).unwrap() * SECOND);
+        written.write(&mut fleet.tables[0]);
+        let n_bytes: usize = written.groups[0].iter().map(Vec::len).sum();
+        let whole = fleet.tables[0].snapshot(0).unwrap().len();
+        assert!(n_bytes <= whole * 4, "{n}: {n_bytes} for {whole}");
+    }
+    assert!(written.n_pieces[1] > 20, "{:?}", written.n_pieces);
+    fleet.advance(i64::MAX / 2);
+    written.write(&mut fleet.tables[0]);
+    assert_eq!(written.groups[0], [fleet.tables[0].snapshot(0).unwrap()]);
+}
+
+#[test]
+fn keys_that_were_evicted_do_not_come_back() {
+    let specs: Arc<[Spec]> = [leaky(5, 1_000)].into();
+    let config = TableConfig {
+        keys_per_group_max: 400,
+        ..TableConfig::live(0)
+    };
+    let mut fleet = Fleet::new(&specs, config, 1);
+    let mut written = Written::new();
+    let mut go = |fleet: &mut Fleet, keys: std::ops::Range<u64>, n: i64| {
+        pour_keys(fleet, keys, n * SECOND);
+        written.write(&mut fleet.tables[0]);
+        let mut next = Table::new(&specs, config);
+        written.restore(&mut next, 0, 1, n * SECOND);
+        assert_eq!(next.snapshot(0), fleet.tables[0].snapshot(0));
+        written.n_pieces
+    };
+    go(&mut fleet, 0..400, 1);
+    // One too many, and an eighth of all leaves; some of these come again.
+    go(&mut fleet, 400..401, 2);
+    assert_eq!(fleet.tables[0].counters().evicted, 51);
+    go(&mut fleet, 0..30, 3);
+    assert_eq!(go(&mut fleet, 500..540, 4), [1, 3]);
+}
+
+#[test]
+fn pieces_that_do_not_follow_one_another_are_refused() {
+    let specs: Arc<[Spec]> = [leaky(5, 1_000)].into();
+    let mut fleet = Fleet::new(&specs, TableConfig::live(0), 1);
+    let mut pieces = Vec::new();
+    for n in 1..4 {
+        let keys = if n == 1 { 0..100 } else { 0..10 };
+        pour_keys(&mut fleet, keys, n * SECOND);
+        pieces.push(fleet.tables[0].write_group(0).unwrap().bytes);
+    }
+    let restored = |which: &[usize]| {
+        let pieces: Vec<&Vec<u8>> = which.iter().map(|&at| &pieces[at]).collect();
+        Table::new(&specs, TableConfig::live(0)).restore(&pieces)
+    };
+    assert_eq!(restored(&[0, 1, 2]), Ok(0));
+    for (which, at) in [(&[1][..], 0), (&[0, 0], 1), (&[0, 2, 1], 2), (&[1, 0], 0)] {
+        assert_eq!(
+            restored(which),
+            Err(SnapshotError::Piece { at }),
+            "{which:?}"
+        );
+    }
+    let mut other_group = pieces[1].clone();
+    other_group[4] = 1;
+    let pieces = [&pieces[0], &other_group];
+    assert!(
+        Table::new(&specs, TableConfig::live(0))
+            .restore(&pieces)
+            .is_err()
     );
 }

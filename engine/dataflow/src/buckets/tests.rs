@@ -131,7 +131,7 @@ impl Fleet {
         let n = self.workers.len();
         for (bytes, group) in groups.iter().zip(0usize..) {
             let at = group * n / usize::from(KEY_GROUPS);
-            let restored = self.workers[at].table.restore(bytes).unwrap();
+            let restored = self.workers[at].table.restore(&[bytes]).unwrap();
             assert_eq!(usize::from(restored), group);
         }
     }

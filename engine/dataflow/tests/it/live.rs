@@ -7,7 +7,8 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
-use overspill_dataflow::checkpoint::{Checkpoints, Piece, Restored, STAGES};
+use overspill_bucket::GroupPiece;
+use overspill_dataflow::checkpoint::{Checkpoints, Damaged, Groups, Piece, Restored, STAGES};
 use overspill_dataflow::feed::{Feed, Feeder, Lines, Partition, partition};
 use overspill_dataflow::intake::Intake;
 use overspill_dataflow::restart::{Mark, RestartPoint, Resumed, Start};
@@ -22,7 +23,7 @@ use crate::lines::{Arrival, arrivals, line, partitions};
 #[derive(Debug, Clone, Default)]
 struct Stored {
     upto_ns: Option<i64>,
-    groups: BTreeMap<(u8, u16), Vec<u8>>,
+    groups: Groups,
     points: BTreeMap<u32, RestartPoint>,
     ended: BTreeSet<u32>,
 }
@@ -37,9 +38,12 @@ struct Store {
     /// All pieces as of this time are here.
     whole_ns: Option<i64>,
     wanted: Arc<AtomicU64>,
+    damaged: Damaged,
+    /// Groups that were said to be damaged, and were not given again.
+    lost: BTreeSet<(u8, u16)>,
     workers: usize,
     newest: Stored,
-    groups: BTreeMap<(u8, u16), Vec<u8>>,
+    groups: BTreeMap<(u8, u16), GroupPiece>,
     points: BTreeMap<u32, RestartPoint>,
     n_done: usize,
     n_stored: usize,
@@ -60,6 +64,8 @@ impl Store {
             final_ns: i64::MIN,
             whole_ns: None,
             wanted,
+            damaged: Damaged::default(),
+            lost: BTreeSet::new(),
             workers,
             newest,
             groups: BTreeMap::new(),
@@ -97,11 +103,11 @@ impl Store {
                     number,
                     stage,
                     group,
-                    bytes,
+                    piece,
                     ..
                 } => {
                     assert_eq!(number, wanted);
-                    assert!(self.groups.insert((stage, group), bytes).is_none());
+                    assert!(self.groups.insert((stage, group), piece).is_none());
                 }
                 Piece::Partitions { number, points } => {
                     assert_eq!(number, wanted);
@@ -125,7 +131,23 @@ impl Store {
         self.n_done = 0;
         self.n_stored += 1;
         self.newest.upto_ns = Some(upto_ns);
-        self.newest.groups.append(&mut self.groups);
+        for (key, piece) in std::mem::take(&mut self.groups) {
+            let pieces = self.newest.groups.entry(key).or_default();
+            if piece.is_whole {
+                pieces.clear();
+            }
+            assert!(piece.is_whole || !self.lost.contains(&key), "{key:?}");
+            self.lost.remove(&key);
+            pieces.push(piece.bytes);
+        }
+        assert!(self.lost.is_empty(), "not given again: {:?}", self.lost);
+        // Some of what is stored is said to be damaged, and has to come again with the next one.
+        for (at, &(stage, group)) in self.newest.groups.keys().enumerate() {
+            if at % 3 == self.n_stored % 3 {
+                self.lost.insert((stage, group));
+                self.damaged.add(stage, group);
+            }
+        }
         self.newest.points = std::mem::take(&mut self.points);
         let ended = self.newest.points.values().filter(|point| point.is_ended);
         self.newest.ended.extend(ended.map(|point| point.partition));
@@ -285,7 +307,11 @@ fn live(
         progress: Arc::clone(&readers.progress),
         live: Some(Live {
             intake: Arc::clone(&intake),
-            checkpoints: Some(Checkpoints { wanted, pieces }),
+            checkpoints: Some(Checkpoints {
+                wanted,
+                pieces,
+                damaged: store.damaged.clone(),
+            }),
             restored,
             halt: Arc::clone(&halt),
             post: None,
