@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use divan::{Bencher, counter::ItemsCount};
 use overspill_bucket::{
-    Change, Key, Kind, NoExpressions, Order, Pour, ScenarioId, Spec, Stamp, Table, TableConfig,
+    Change, KEY_GROUPS, Key, Kind, NoExpressions, Order, Pour, ScenarioId, Spec, Stamp, Table,
+    TableConfig,
 };
 use overspill_dataflow::batch::{BATCH_RECORDS, HAS_TIME, PourBatch, PourDistributor, PourHead};
 use timely::communication::Push;
@@ -196,4 +197,23 @@ fn exchange_replay(bencher: Bencher<'_, '_>, n_keys: u64) {
 #[divan::bench(args = &KEYS[..2])]
 fn live(bencher: Bencher<'_, '_>, n_keys: u64) {
     run(bencher, TableConfig::live(60_000_000_000), n_keys);
+}
+
+/// All of a key group for a checkpoint, one group after the other.
+#[divan::bench(args = &KEYS[..2])]
+fn write_groups(bencher: Bencher<'_, '_>, n_keys: u64) {
+    let mut world = World::new(TableConfig::live(60_000_000_000), n_keys);
+    world.advance();
+    let n_groups = u64::from(KEY_GROUPS);
+    (0..KEY_GROUPS).for_each(|group| {
+        let _first = world.table.write_group(group);
+    });
+    let mut next = 0;
+    bencher
+        .counter(ItemsCount::new(n_keys / n_groups))
+        .bench_local(|| {
+            next = (next + 1) % KEY_GROUPS;
+            world.table.write_whole(next);
+            world.table.write_group(next)
+        });
 }

@@ -16,7 +16,6 @@
 
 use std::collections::BTreeSet;
 
-use flate2::Crc;
 use serde::{Deserialize, Serialize};
 
 /// First bytes, with the version of the form.
@@ -195,12 +194,6 @@ enum Record<'a> {
     End(u32),
 }
 
-fn crc(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
-}
-
 /// The record that bytes begin with, its length and its checksum. `at` is where they stand, for errors.
 fn record(bytes: &[u8], at: u64) -> Result<(Record<'_>, usize, u32), SegmentError> {
     let cut = SegmentError::Cut { at };
@@ -220,7 +213,7 @@ fn record(bytes: &[u8], at: u64) -> Result<(Record<'_>, usize, u32), SegmentErro
         .ok_or(cut)?;
     let whole = bytes.get(..length).ok_or(cut)?;
     let (_, checked) = whole.split_at_checked(4).ok_or(cut)?;
-    if crc(checked) != checksum {
+    if crc32fast::hash(checked) != checksum {
         return Err(SegmentError::Checksum { at });
     }
     let body = whole.get(RECORD_HEAD_BYTES..).ok_or(cut)?;
@@ -331,8 +324,15 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn new() -> Self {
+        Self::within(Vec::new())
+    }
+
+    /// One in the memory of bytes that are not needed any more.
+    pub(crate) fn within(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        bytes.extend_from_slice(MAGIC);
         Self {
-            bytes: MAGIC.to_vec(),
+            bytes,
             pieces: Vec::new(),
         }
     }
@@ -378,7 +378,7 @@ impl Draft {
         self.bytes.extend(id.to_le_bytes());
         self.bytes.extend(name);
         self.bytes.extend(payload);
-        let checksum = crc(self.bytes.get(at + 4..).unwrap_or_default());
+        let checksum = crc32fast::hash(self.bytes.get(at + 4..).unwrap_or_default());
         if let Some(place) = self.bytes.get_mut(at..at + 4) {
             place.copy_from_slice(&checksum.to_le_bytes());
         }

@@ -238,9 +238,15 @@ impl SegmentWriter {
                 continue;
             };
             put_segment(&*self.store, name, bytes)?;
+            let n_bytes = bytes.len() as u64;
+            let written = std::mem::take(bytes);
+            if self.open.is_empty() {
+                // Memory that was used once costs less than new memory.
+                self.open = Draft::within(written);
+            }
             *part = Part::Done(Change::Written {
                 segment: std::mem::take(name),
-                bytes: bytes.len() as u64,
+                bytes: n_bytes,
                 pieces: std::mem::take(pieces),
             });
         }

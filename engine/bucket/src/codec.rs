@@ -39,15 +39,15 @@ pub(crate) fn write_state(
     rules: &Rules,
     events: &Events,
 ) {
-    out.extend(key.0.iter().flat_map(|word| word.to_le_bytes()));
+    key.0.iter().for_each(|word| put(out, word.to_le_bytes()));
     write_order(out, &state.last);
     out.push(state.hits);
-    out.extend(state.keep_until_ns.to_le_bytes());
+    put(out, state.keep_until_ns.to_le_bytes());
     write_len(out, state.holes.len());
     for hole in &state.holes {
         write_scenario(out, hole.scenario, rules);
-        out.extend(hole.until_ns.to_le_bytes());
-        out.extend(hole.until_eff_ns.to_le_bytes());
+        put(out, hole.until_ns.to_le_bytes());
+        put(out, hole.until_eff_ns.to_le_bytes());
     }
     out.push(u8::from(state.bucket.is_some()));
     if let Some(bucket) = &state.bucket {
@@ -57,16 +57,16 @@ pub(crate) fn write_state(
 
 fn write_bucket(out: &mut Vec<u8>, bucket: &Bucket, rules: &Rules, events: &Events) {
     write_scenario(out, bucket.scenario, rules);
-    out.extend(bucket.total.to_le_bytes());
+    put(out, bucket.total.to_le_bytes());
     out.push(u8::from(bucket.first.is_some()));
     if let Some(first) = &bucket.first {
         write_stamp(out, first.stamp);
         write_order(out, &first.order);
     }
     write_stamp(out, bucket.last);
-    out.extend(bucket.debt_ns.to_le_bytes());
-    out.extend(bucket.touched_ns.to_le_bytes());
-    out.extend(bucket.digest.to_le_bytes());
+    put(out, bucket.debt_ns.to_le_bytes());
+    put(out, bucket.touched_ns.to_le_bytes());
+    put(out, bucket.digest.to_le_bytes());
     write_len(out, bucket.queue.len());
     for &id in bucket.queue.ids() {
         let event = events.bytes(id);
@@ -76,32 +76,38 @@ fn write_bucket(out: &mut Vec<u8>, bucket: &Bucket, rules: &Rules, events: &Even
     let memory = bucket.memory.as_deref();
     let seen = memory.map_or(&[][..], |memory| &memory.seen);
     write_len(out, seen.len());
-    out.extend(seen.iter().flatten().flat_map(|word| word.to_le_bytes()));
+    let words = seen.iter().flatten();
+    words.for_each(|word| put(out, word.to_le_bytes()));
     let bits = memory.map_or(&[][..], |memory| &memory.bits);
     write_len(out, bits.len());
-    out.extend(bits.iter().flat_map(|word| word.to_le_bytes()));
+    bits.iter().for_each(|word| put(out, word.to_le_bytes()));
+}
+
+/// Numbers are arrays of bytes.
+fn put<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
+    out.extend_from_slice(&bytes);
 }
 
 fn write_len(out: &mut Vec<u8>, len: usize) {
     // Every queue and set is bounded far below this, and so is an event.
-    out.extend(u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+    put(out, u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 fn write_scenario(out: &mut Vec<u8>, scenario: ScenarioId, rules: &Rules) {
-    out.extend(scenario.0.to_le_bytes());
-    out.extend(rules.fingerprint(scenario).to_le_bytes());
+    put(out, scenario.0.to_le_bytes());
+    put(out, rules.fingerprint(scenario).to_le_bytes());
 }
 
 fn write_stamp(out: &mut Vec<u8>, stamp: Stamp) {
-    out.extend(stamp.ns.to_le_bytes());
-    out.extend(stamp.zone_secs.to_le_bytes());
+    put(out, stamp.ns.to_le_bytes());
+    put(out, stamp.zone_secs.to_le_bytes());
 }
 
 fn write_order(out: &mut Vec<u8>, order: &Order) {
-    out.extend(order.eff_ns.to_le_bytes());
-    out.extend(order.partition.to_le_bytes());
-    out.extend(order.offset.to_le_bytes());
-    out.extend(order.seq.to_le_bytes());
+    put(out, order.eff_ns.to_le_bytes());
+    put(out, order.partition.to_le_bytes());
+    put(out, order.offset.to_le_bytes());
+    put(out, order.seq.to_le_bytes());
 }
 
 /// Reads what was written, front to back.

@@ -22,6 +22,8 @@ pub(crate) struct CellId(pub(crate) u32);
 
 /// Keys that [`Cells::warm_up`] takes at once: about as many reads as a processor overlaps.
 pub(crate) const WARM_UP: usize = 16;
+/// A written state has about so many bytes beside those of its events.
+const STATE_BYTES: usize = 192;
 /// Most cells: the numbers above are the wheel's.
 const CELLS_MAX: u32 = u32::MAX - (1 << 16);
 
@@ -184,14 +186,41 @@ impl Cells {
 
     /// A copy of the settled state.
     pub(crate) fn copy(&self, id: CellId, rules: &Rules) -> State {
+        self.copy_with(id, rules, Vec::new())
+    }
+
+    /// The same in the memory of a list that is not in use.
+    pub(crate) fn copy_with(&self, id: CellId, rules: &Rules, ids: Vec<EventId>) -> State {
         let record = self.record(id);
         match self.wide(record) {
             Some(state) => state.clone(),
             None => {
                 let origin = self.origins.get(record.origin);
-                unpack(record, &origin, &self.lists, rules, Vec::new())
+                unpack(record, &origin, &self.lists, rules, ids)
             }
         }
+    }
+
+    /// Reads what states are written of, as [`Cells::warm_up`] does.
+    pub(crate) fn warm_up_to_write(&self, ids: &[CellId], events: &Events) {
+        let mut warmth = 0;
+        for &id in ids {
+            let record = self.record(id);
+            let n_events = usize::from(record.n_events);
+            warmth ^= match record.n_words() {
+                0 if n_events == 0 => 0,
+                0 => events.warmth(EventId(record.list)),
+                n => u64::from(self.lists.get(record.list, n)[0]),
+            };
+        }
+        std::hint::black_box(warmth);
+    }
+
+    /// About how many bytes so many states of a group come to when they are written.
+    pub(crate) fn written_bytes(&self, group: u16, n: usize) -> usize {
+        let group = self.group(group);
+        let n_bytes = group.settled_bytes / group.n_settled.max(1) as u64;
+        n * (STATE_BYTES + usize::try_from(n_bytes).unwrap_or(0))
     }
 
     /// Counts a pour into a bucket where it lies, if that is all there is to do; answers whether it
@@ -452,7 +481,10 @@ impl Cells {
     /// Of these cells those whose states exist, by key.
     pub(super) fn in_order(&self, mut ids: Vec<CellId>) -> Vec<CellId> {
         ids.retain(|&id| self.exists(id));
-        ids.sort_unstable_by_key(|&id| self.key(id));
+        let mut by_key: Vec<(Key, CellId)> = ids.iter().map(|&id| (self.key(id), id)).collect();
+        by_key.sort_unstable();
+        ids.clear();
+        ids.extend(by_key.into_iter().map(|(_, id)| id));
         ids
     }
 

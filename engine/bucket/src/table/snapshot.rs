@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use super::Table;
-use super::cells::CellId;
+use super::cells::{CellId, WARM_UP};
 use super::unwritten::Unwritten;
 use crate::codec::{Malformed, Reader, Restored, write_state};
 use crate::events::EventId;
@@ -102,7 +102,7 @@ impl Table {
         let members = self.cells.group(group).members().to_vec();
         let ids = self.cells.in_order(members);
         let mut out = head(ALL, group, watermark_ns);
-        self.write_states(&mut out, &ids);
+        self.write_states(&mut out, group, &ids);
         Some(out)
     }
 
@@ -125,7 +125,7 @@ impl Table {
         if totals.unwritten.is_due_whole(group, totals.n_settled) {
             let ids = self.cells.take_all(group);
             let mut bytes = head(ALL, group, watermark_ns);
-            self.write_states(&mut bytes, &ids);
+            self.write_states(&mut bytes, group, &ids);
             return Some(GroupPiece {
                 bytes,
                 is_whole: true,
@@ -137,9 +137,10 @@ impl Table {
         }
         let mut bytes = head(CHANGES, group, watermark_ns);
         write_n(&mut bytes, gone.len());
-        let words = gone.iter().flat_map(|key| key.0);
-        bytes.extend(words.flat_map(u64::to_le_bytes));
-        self.write_states(&mut bytes, &ids);
+        for word in gone.iter().flat_map(|key| key.0) {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        self.write_states(&mut bytes, group, &ids);
         Some(GroupPiece {
             bytes,
             is_whole: false,
@@ -160,11 +161,19 @@ impl Table {
         is_written
     }
 
-    fn write_states(&self, out: &mut Vec<u8>, ids: &[CellId]) {
+    fn write_states(&self, out: &mut Vec<u8>, group: u16, ids: &[CellId]) {
+        out.reserve(self.cells.written_bytes(group, ids.len()));
         write_n(out, ids.len());
-        for &id in ids {
-            let state = self.cells.copy(id, &self.rules);
-            write_state(out, self.cells.key(id), &state, &self.rules, &self.events);
+        let mut spare = Vec::new();
+        for ids in ids.chunks(WARM_UP) {
+            self.cells.warm_up_to_write(ids, &self.events);
+            for &id in ids {
+                let state = self.cells.copy_with(id, &self.rules, spare);
+                write_state(out, self.cells.key(id), &state, &self.rules, &self.events);
+                spare = state
+                    .bucket
+                    .map_or_else(Vec::new, |bucket| bucket.queue.into_ids());
+            }
         }
     }
 

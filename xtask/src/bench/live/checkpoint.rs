@@ -18,15 +18,15 @@ use super::lines::{Dates, KEYS, PROBES, request};
 /// Live buckets.
 const N_KEYS: u32 = 1 << 20;
 /// Lines after those that make the buckets.
-const N_MORE: u32 = 3_500_000;
+const N_MORE: u32 = 6_000_000;
 /// Every so many lines there is a probe.
 const PROBE_EVERY: u32 = 100;
 /// Dates go on by a second every so many lines.
 const LINES_A_SECOND: u32 = 80_000;
 /// What is measured: two checkpoints.
 const SPAN: Duration = Duration::from_secs(20);
-/// After the buckets are there.
-const SETTLED: Duration = Duration::from_secs(2);
+/// After the buckets are there: checkpoints that hold all of them for the first time are over.
+const SETTLED: Duration = Duration::from_secs(22);
 const ROUNDS: usize = 2;
 /// In percent, and milliseconds.
 const LOSS: Target = Target::AtMost(5.0);
