@@ -5,6 +5,7 @@ mod checkpoints;
 mod cluster;
 mod commands;
 mod content;
+mod damage;
 mod input;
 mod interrupt;
 mod output;
