@@ -88,9 +88,7 @@ fn made_segment(mut input: Input<'_>) {
     let mut bytes = b"ovspseg1".to_vec();
     while !input.is_empty() {
         let piece = input.piece();
-        let mut crc = flate2::Crc::new();
-        crc.update(piece);
-        bytes.extend(crc.sum().to_le_bytes());
+        bytes.extend(crc32fast::hash(piece).to_le_bytes());
         bytes.extend(piece);
     }
     let _ = segment(&bytes);
