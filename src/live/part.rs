@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Result, anyhow, bail};
+use crossbeam_channel::Sender;
 use overspill_bucket::GroupPiece;
 use overspill_checkpoint::{
     Blobs, CheckpointError, PieceKey, RestartPoint, SegmentAck, SegmentId, SegmentWriter,
 };
 use overspill_connectors::source::Position;
-use overspill_dataflow::checkpoint::{Damaged, Piece, STAGES};
+use overspill_dataflow::checkpoint::{Checkpoints, Damaged, Piece, STAGES};
 use overspill_dataflow::clock::ClockState;
 use overspill_dataflow::restart::StashBytes;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,7 @@ pub(crate) struct PartMaker {
     unwritten: Option<SegmentWriter>,
     /// What the newest checkpoint has of what parsers remember.
     stashes: BTreeMap<Name, StashBytes>,
+    /// Tells the workers.
     damaged: Damaged,
 }
 
@@ -76,8 +79,6 @@ pub(crate) struct Place {
     pub(crate) sources: Vec<String>,
     pub(crate) restored_ns: Option<i64>,
     pub(crate) stashes: BTreeMap<Name, StashBytes>,
-    /// Tells the workers.
-    pub(crate) damaged: Damaged,
 }
 
 impl PartMaker {
@@ -93,7 +94,20 @@ impl PartMaker {
             making: None,
             unwritten: None,
             stashes: place.stashes,
-            damaged: place.damaged,
+            damaged: Damaged::default(),
+        }
+    }
+
+    /// What a job needs to make checkpoints: when one is wanted, and who takes its pieces.
+    pub(crate) fn checkpoints(
+        &self,
+        wanted: &Arc<AtomicU64>,
+        pieces: Sender<Piece>,
+    ) -> Checkpoints {
+        Checkpoints {
+            wanted: Arc::clone(wanted),
+            pieces,
+            damaged: self.damaged.clone(),
         }
     }
 

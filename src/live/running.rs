@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never, unbounded};
 use overspill_connectors::Resume;
 use overspill_connectors::source::Clock;
-use overspill_dataflow::checkpoint::{Checkpoints, Damaged, Piece};
+use overspill_dataflow::checkpoint::Piece;
 use overspill_dataflow::intake::Intake;
 use overspill_dataflow::post::{Letter, Post};
 use overspill_dataflow::restart::StashBytes;
@@ -217,7 +217,6 @@ fn maker(
     committed: &Committed,
     restored_ns: Option<i64>,
     stashes: BTreeMap<Name, StashBytes>,
-    damaged: Damaged,
 ) -> Option<PartMaker> {
     let vault = begun.vault.as_ref()?;
     Some(PartMaker::new(Place {
@@ -229,7 +228,6 @@ fn maker(
         sources: committed.keys(),
         restored_ns,
         stashes,
-        damaged,
     }))
 }
 
@@ -336,7 +334,6 @@ impl Running {
             index: begun.index,
             n: begun.n,
         };
-        let damaged = Damaged::default();
         let maker = maker(
             &config,
             &begun,
@@ -344,18 +341,15 @@ impl Running {
             &pumps.committed,
             restored_ns,
             stashes,
-            damaged.clone(),
         );
         let has_checkpoints = maker.is_some();
         let wanted = Arc::new(AtomicU64::new(0));
         let (given_pieces, pieces) = unbounded();
         let live = Live {
             intake: Arc::clone(&intake),
-            checkpoints: has_checkpoints.then(|| Checkpoints {
-                wanted: Arc::clone(&wanted),
-                pieces: given_pieces,
-                damaged,
-            }),
+            checkpoints: maker
+                .as_ref()
+                .map(|maker| maker.checkpoints(&wanted, given_pieces)),
             restored,
             halt: Arc::clone(&ends.halt),
             post: (begun.n > 1).then_some(post),

@@ -47,8 +47,8 @@ cargo xtask COMMAND
   reference [--hub DIR]     whole generated logs with and without --reference-matcher: the same alerts
   fuzz [--seconds N] [--target NAME]
                             every fuzz target, or one, for N seconds
-  chaos [--seed S] [--minutes N | --runs N] [--source files|kafka|both|all] [--keep] [--write]
-        [--program PATH] [--wide-patterns] [--plan]
+  chaos [--seed S] [--minutes N | --runs N] [--source files|kafka|both|kinesis|machines|all]
+        [--side-by-side N] [--keep] [--write] [--program PATH] [--wide-patterns] [--plan]
                             live jobs under kills, freezes, full disks, damaged checkpoints, rotations,
                             bad networks and clocks: the alerts of an undisturbed replay
 ";
@@ -68,6 +68,10 @@ fn run(args: &[String]) -> Result<()> {
     let (name, rest) = args
         .split_first()
         .map_or(("help", args), |(name, rest)| (name, rest));
+    if rest.iter().any(|word| word == "--help" || word == "-h") {
+        print!("{HELP}");
+        return Ok(());
+    }
     match name {
         "suite" => suite::run(rest),
         "hub" => hub::run(rest),
