@@ -53,7 +53,7 @@ use crate::source::{
 };
 pub use config::{FanOut, KinesisConfig, RecordLabels, Start, StreamRef};
 use desk::{Desk, Listed, Look, Order};
-use family::{Family, Life, SHARDS_MAX};
+use family::{Family, Life, SHARDS_MAX, origin};
 use fetch::Hands;
 use place::{Context, Place};
 use record::Shape;
@@ -184,7 +184,7 @@ impl KinesisSource {
             if let Some(doubt) = stream.doubt() {
                 self.counters.sample(Count::PositionsLost, doubt);
             }
-            stream.begin(outlet);
+            stream.begin(self.family.open_parent(&shard).map(PartitionId), outlet);
             self.desk.order(Order::Open(stream.job()));
             self.streams.insert(number, stream);
             self.family.set(&shard, Life::Open(number));
@@ -221,14 +221,12 @@ impl KinesisSource {
         let Some(look) = self.desk.take_look() else {
             return;
         };
-        let listed: BTreeMap<&Arc<str>, &Listed> = look
-            .shards
-            .iter()
-            .flatten()
-            .filter(|listed| {
-                let name = self.config.name_of(&listed.shard);
-                self.config.belongs.to_us(&name)
-            })
+        let shards = || look.shards.iter().flatten();
+        let parents: BTreeMap<&str, &[Arc<str>]> = shards()
+            .map(|listed| (&*listed.shard, &listed.parents[..]))
+            .collect();
+        let listed: BTreeMap<&Arc<str>, &Listed> = shards()
+            .filter(|listed| self.is_ours(&listed.shard, &parents))
             .map(|listed| (&listed.shard, listed))
             .collect();
         for listed in listed.values() {
@@ -252,6 +250,17 @@ impl KinesisSource {
             self.begin_ready(outlet);
             self.end_closed(&look, outlet);
         }
+    }
+
+    /// Whether this process reads a shard that is listed.
+    fn is_ours(&self, shard: &str, parents: &BTreeMap<&str, &[Arc<str>]>) -> bool {
+        let name = |shard: &str| self.config.name_of(shard);
+        let is_resumed = |shard: &str| match &self.resume {
+            Resume::From(positions) => positions.contains_key(&name(shard)),
+            Resume::First => false,
+        };
+        let origin = origin(shard, is_resumed, |shard| parents.get(shard).copied());
+        self.config.belongs.to_us(&name(origin))
     }
 
     /// A shard that was not known.
@@ -279,7 +288,7 @@ impl KinesisSource {
             // Remembered, so that it is not taken for a new one after a restart.
             self.family.add(shard, Life::Ended, listed.parents.clone());
             let stream = self.stream(shard, position.clone());
-            stream.begin(outlet);
+            stream.begin(None, outlet);
             outlet.end(stream.id, Left::At(position));
         } else {
             self.family
@@ -327,7 +336,7 @@ impl KinesisSource {
                     context: context.to_bytes(),
                 };
                 let stream = self.stream(shard, position);
-                stream.begin(outlet);
+                stream.begin(None, outlet);
                 outlet.end(stream.id, Left::Nothing);
                 self.family.remove(shard);
             }

@@ -219,6 +219,10 @@ impl Outlet for Gate<'_> {
         self.outlet.begin(begun);
     }
 
+    fn begin_after(&mut self, begun: Begun, parent: PartitionId) {
+        self.outlet.begin_after(begun, parent);
+    }
+
     fn has_room(&mut self, partition: PartitionId) -> bool {
         if !self.outlet.has_room(partition) {
             // It waits for others, and has not lost its turn.

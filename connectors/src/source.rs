@@ -263,6 +263,11 @@ pub enum Turn {
 pub trait Outlet {
     /// A partition came. Everything else about it comes after this.
     fn begin(&mut self, begun: Begun);
+    /// A partition came that goes on where another one ends, which has not ended yet. It is to be counted where that one
+    /// is: elsewhere event time may be past its lines.
+    fn begin_after(&mut self, begun: Begun, _parent: PartitionId) {
+        self.begin(begun);
+    }
     /// Whether lines of a partition may be given now.
     fn has_room(&mut self, partition: PartitionId) -> bool;
     /// Gives lines.
@@ -288,7 +293,7 @@ pub trait Outlet {
 ///
 /// **Partitions** may come and end at any time. A partition has one order, one watermark and one
 /// position. Its name outlives a restart; which worker it belongs to is a function of the name alone,
-/// made by whoever runs the job.
+/// made by whoever runs the job, but for one that [goes on from another](Outlet::begin_after) while the job runs.
 ///
 /// **Room.** Lines of a partition are given only after [`Outlet::has_room`] said so, in the same call
 /// of `poll`, once for each batch. One partition without room never keeps another one waiting: it

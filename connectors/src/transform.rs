@@ -414,8 +414,9 @@ struct Through<'a> {
     work: &'a mut Work,
 }
 
-impl Outlet for Through<'_> {
-    fn begin(&mut self, mut begun: Begun) {
+impl Through<'_> {
+    /// Notes a partition that came; answers with what the outlet is told of it, if that may be now.
+    fn take_up(&mut self, mut begun: Begun) -> Option<Begun> {
         let resumed = self.work.resumed.remove(&begun.name);
         // A position that could not be honoured is another one.
         let resumed = resumed.filter(|resumed| resumed.inner == begun.position);
@@ -437,8 +438,20 @@ impl Outlet for Through<'_> {
             begun: is_held.then(|| begun.clone()),
         };
         self.work.lanes.insert(begun.id, lane);
-        if !is_held {
+        (!is_held).then_some(begun)
+    }
+}
+
+impl Outlet for Through<'_> {
+    fn begin(&mut self, begun: Begun) {
+        if let Some(begun) = self.take_up(begun) {
             self.outlet.begin(begun);
+        }
+    }
+
+    fn begin_after(&mut self, begun: Begun, parent: PartitionId) {
+        if let Some(begun) = self.take_up(begun) {
+            self.outlet.begin_after(begun, parent);
         }
     }
 

@@ -198,6 +198,8 @@ fn bounds_ns(times_ns: &[i64], arrival_ns: i64) -> Vec<i64> {
 struct Lane {
     feeder: Feeder,
     number: u32,
+    /// Number of the partition that says at which worker it is counted.
+    home_of: u32,
     name: String,
     /// When the source last said something of it, or could not for want of room.
     heard: Instant,
@@ -270,8 +272,9 @@ impl Lanes {
     }
 }
 
-impl Outlet for Lanes {
-    fn begin(&mut self, begun: Begun) {
+impl Lanes {
+    /// A partition came, which is counted where that of this number is, or where its own is.
+    fn take_up(&mut self, begun: Begun, home_of: Option<u32>) {
         let (number, known) = self.register.begin(&self.source, &begun);
         let name = begun.name.0.to_string();
         let (feeder, mut lane) = partition(number, begun.origin.as_ref().clone());
@@ -287,15 +290,29 @@ impl Outlet for Lanes {
                 clock: point.clock,
             }),
         };
+        lane.home_of = home_of.unwrap_or(number);
+        let home_of = lane.home_of;
         self.intake.add(lane);
         let lane = Lane {
             feeder,
             number,
+            home_of,
             name,
             heard: Instant::now(),
             is_excluded: false,
         };
         self.lanes.insert(begun.id, lane);
+    }
+}
+
+impl Outlet for Lanes {
+    fn begin(&mut self, begun: Begun) {
+        self.take_up(begun, None);
+    }
+
+    fn begin_after(&mut self, begun: Begun, parent: PartitionId) {
+        let home_of = self.lanes.get(&parent).map(|parent| parent.home_of);
+        self.take_up(begun, home_of);
     }
 
     fn has_room(&mut self, partition: PartitionId) -> bool {

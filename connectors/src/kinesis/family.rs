@@ -4,6 +4,9 @@
 //! once it goes to the parent no more, so a child is read when its parents are read to their end: those of
 //! them that are read here. A parent that is not there any more, or that another process reads, keeps
 //! nobody waiting.
+//!
+//! Event time stands at the parent until the child is known where the parent is read, and only there. So while a job runs, children are
+//! read by the process that reads their parent ([`origin`]), and counted where it is; a restart divides all shards anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,6 +125,16 @@ impl Family {
         self.members.iter().filter_map(ready).collect()
     }
 
+    /// The stream of a parent that has not ended yet, if there is one.
+    pub(super) fn open_parent(&self, shard: &str) -> Option<u32> {
+        let parents = self.members.get(shard)?.parents.iter();
+        let mut open = parents.filter_map(|parent| match self.members.get(parent)?.life {
+            Life::Open(number) | Life::Closed(number, _) => Some(number),
+            Life::Waiting(_) | Life::Ended => None,
+        });
+        open.next()
+    }
+
     /// Shards whose end was seen before this, so that their children are known.
     pub(super) fn closed_before(&self, begun: Instant) -> Vec<(Arc<str>, u32)> {
         let closed = |(shard, member): (&Arc<str>, &Member)| match member.life {
@@ -132,9 +145,58 @@ impl Family {
     }
 }
 
+/// The shard whose name says which process reads this one: itself, if the job began with it, else the first one that it
+/// came of, over all generations that are listed. Each process knows the same of both, so they agree.
+pub(super) fn origin<'a>(
+    shard: &'a str,
+    is_resumed: impl Fn(&str) -> bool,
+    parents: impl Fn(&str) -> Option<&'a [Arc<str>]>,
+) -> &'a str {
+    let mut origin = shard;
+    // A shard is listed after its parents, so there is no circle, unless the service makes one.
+    for _ in 0..SHARDS_MAX {
+        if is_resumed(origin) {
+            break;
+        }
+        let parent = parents(origin).and_then(<[_]>::first);
+        let Some(parent) = parent.filter(|parent| is_resumed(parent) || parents(parent).is_some())
+        else {
+            break;
+        };
+        origin = parent;
+    }
+    origin
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_reads_a_parent_reads_its_children_until_the_job_begins_with_them() {
+        let shards: [(&str, &[&str]); 6] = [
+            ("0", &[]),
+            ("1", &["0"]),
+            ("2", &["0"]),
+            ("3", &["2", "9"]),
+            ("4", &["8"]),
+            ("5", &["5"]),
+        ];
+        let shards: BTreeMap<&str, Vec<Arc<str>>> = shards
+            .iter()
+            .map(|(shard, parents)| (*shard, parents.iter().map(|id| Arc::from(*id)).collect()))
+            .collect();
+        let of = |shard, resumed: &[&str]| {
+            let parents = |shard: &str| shards.get(shard).map(Vec::as_slice);
+            origin(shard, |shard| resumed.contains(&shard), parents).to_owned()
+        };
+        // Of a job that never ran, all are of the oldest that is listed.
+        let first = ["0", "1", "2", "3", "4", "5"].map(|shard| of(shard, &[]));
+        assert_eq!(first, ["0", "0", "0", "0", "4", "5"]);
+        // One that began with some of them.
+        let later = ["0", "1", "2", "3", "4"].map(|shard| of(shard, &["0", "2", "8"]));
+        assert_eq!(later, ["0", "0", "2", "2", "8"]);
+    }
 
     fn waiting() -> Life {
         Life::Waiting(Position::beginning())

@@ -124,14 +124,18 @@ impl Stream {
         &self.name
     }
 
-    /// Tells the outlet.
-    pub(super) fn begin(&self, outlet: &mut dyn Outlet) {
-        outlet.begin(Begun {
+    /// Tells the outlet; with the parent that it goes on from, if that has not ended yet.
+    pub(super) fn begin(&self, parent: Option<PartitionId>, outlet: &mut dyn Outlet) {
+        let begun = Begun {
             id: self.id,
             name: self.name.clone(),
             origin: Arc::clone(&self.origin),
             position: self.begun.clone(),
-        });
+        };
+        match parent {
+            Some(parent) => outlet.begin_after(begun, parent),
+            None => outlet.begin(begun),
+        }
     }
 
     /// What is to be fetched for it.
@@ -374,7 +378,7 @@ mod tests {
         let mut stream = at("5", 10, 12, 0, DAY_NS);
         let mut outlet = Checked::default();
         let begun = stream.position();
-        stream.begin(&mut outlet);
+        stream.begin(None, &mut outlet);
         put(&stream, &["5", "6"], None);
         assert_eq!(turn(&mut stream, &mut outlet), None);
         assert!(outlet.lines.is_empty());
@@ -394,7 +398,7 @@ mod tests {
     fn a_record_that_is_not_there_is_told_unless_nothing_can_have_been_lost() {
         let mut outlet = Checked::default();
         let mut stream = at("5", 10, 12, 0, DAY_NS);
-        stream.begin(&mut outlet);
+        stream.begin(None, &mut outlet);
         put(&stream, &["7"], Some(77));
         let Some(News::Missing(why)) = turn(&mut stream, &mut outlet) else {
             panic!("nothing is missing");
@@ -412,7 +416,7 @@ mod tests {
         // Nothing came, and so neither did the record.
         let mut outlet = Checked::default();
         let mut stream = at("5", 10, 12, 0, DAY_NS);
-        stream.begin(&mut outlet);
+        stream.begin(None, &mut outlet);
         put(&stream, &[], Some(77));
         assert!(matches!(
             turn(&mut stream, &mut outlet),
@@ -421,13 +425,13 @@ mod tests {
         // There had been nothing behind it, less than a day ago.
         let mut outlet = Checked::default();
         let mut stream = at("5", 10, 12, DAY_NS, 2 * DAY_NS - MILLISECOND_NS);
-        stream.begin(&mut outlet);
+        stream.begin(None, &mut outlet);
         put(&stream, &["7"], None);
         assert_eq!(turn(&mut stream, &mut outlet), None);
         assert_eq!(outlet.lines[0].offset, 12);
         let mut stream = at("5", 10, 12, DAY_NS, 2 * DAY_NS);
         let mut outlet = Checked::default();
-        stream.begin(&mut outlet);
+        stream.begin(None, &mut outlet);
         put(&stream, &["7"], None);
         assert!(matches!(
             turn(&mut stream, &mut outlet),
@@ -439,7 +443,7 @@ mod tests {
     fn a_shard_that_goes_on_elsewhere_keeps_its_offsets() {
         let mut outlet = Checked::default();
         let mut stream = at("5", 10, 12, 0, DAY_NS);
-        stream.begin(&mut outlet);
+        stream.begin(None, &mut outlet);
         put(&stream, &["7"], None);
         assert!(turn(&mut stream, &mut outlet).is_some());
         stream.jump(&config(), Place::Time(9));

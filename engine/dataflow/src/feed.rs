@@ -109,6 +109,9 @@ impl Link {
 pub struct Partition {
     /// Number of the partition: the same on every run, whatever the number of workers.
     pub id: u32,
+    /// Number of the partition at whose worker it is counted: its own, or that of one which it goes on from. Such a one must
+    /// not end before this is added; then event time is not past its first lines.
+    pub home_of: u32,
     /// What its lines share.
     pub origin: Origin,
     /// Where it begins, in a job that does not end.
@@ -155,6 +158,7 @@ pub fn partition(id: u32, origin: Origin) -> (Feeder, Partition) {
         feeder,
         Partition {
             id,
+            home_of: id,
             origin,
             start: Start::default(),
             receiver,

@@ -62,6 +62,8 @@ struct Desk {
     /// Number of the batch that is due.
     next: u64,
     parked: BTreeMap<u64, Parked>,
+    /// Nothing more will be taken of it, as of before partitions were last taken over.
+    has_ended: bool,
 }
 
 /// The parts of a batch that are here.
@@ -126,6 +128,7 @@ impl Home {
                 course,
                 next: 0,
                 parked: BTreeMap::new(),
+                has_ended: false,
             });
         }
     }
@@ -139,8 +142,12 @@ impl Home {
         mut give: impl FnMut(&mut PourBatch),
     ) -> usize {
         let mut n_done = 0;
-        // Asked before the lanes are looked at: those that came before the end of the hold are seen with it.
+        // Asked before the lanes are looked at: those that came before the end of the hold are seen with it, and those
+        // that go on from one that has ended.
         self.is_held = self.pool.is_held();
+        for desk in &mut self.desks {
+            desk.has_ended = desk.lane.has_ended();
+        }
         let parts = self.pool.come_home(self.worker);
         // Whoever parsed may have known the lane first.
         self.adopt(held);
@@ -243,7 +250,7 @@ impl Home {
         let restarts = &mut *self.restarts.borrow_mut();
         let (pool, has_finished) = (&self.pool, &mut self.has_finished);
         self.desks.retain(|desk| {
-            let is_finished = desk.lane.has_ended() && desk.next == desk.lane.n_taken();
+            let is_finished = desk.has_ended && desk.next == desk.lane.n_taken();
             if is_finished {
                 stats.clamped += desk.course.clock.n_clamped;
                 stats.moved_on += desk.course.clock.n_moved_on;

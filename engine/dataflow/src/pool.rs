@@ -166,7 +166,7 @@ impl Pool {
         for partition in partitions {
             // The number of all workers is a multiple of those of one process, so this is the
             // worker that `Job::worker_of` names.
-            let home = usize::try_from(partition.id).unwrap_or(0) % self.seats.len();
+            let home = usize::try_from(partition.home_of).unwrap_or(0) % self.seats.len();
             partition.belongs_to(&self.wakes, home);
             let number = self.n_lanes.fetch_add(1, Ordering::SeqCst);
             self.n_open.fetch_add(1, Ordering::SeqCst);

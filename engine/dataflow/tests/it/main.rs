@@ -10,6 +10,7 @@ mod cluster;
 mod content;
 mod counters;
 mod ending;
+mod handover;
 mod jobs;
 mod lines;
 mod live;
