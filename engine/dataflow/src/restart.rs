@@ -197,12 +197,6 @@ impl Restarts {
             self.logs.values_mut().for_each(|log| log.release(upto_ns));
         }
     }
-
-    fn end(&mut self, partition: u32) {
-        if let Some(log) = self.logs.get_mut(&partition) {
-            log.has_ended = true;
-        }
-    }
 }
 
 /// The way of one partition through event time: its clock, and what of it is counted.
@@ -389,18 +383,33 @@ impl Course {
             log.passed.push_back(Passed {
                 watermark_ns: now_ns,
                 below: self.after.offset,
-                place: self.anchor.clone().unwrap_or_else(|| Place {
-                    mark: self.after.clone(),
-                    clock: self.clock.state(),
-                    stash: None,
-                }),
+                place: self.here(),
             });
         }
     }
 
-    /// Nothing more comes of the partition.
+    /// Nothing more comes of the partition. Nobody waits for it from here on: event time passes lines of it that its own
+    /// watermark never passed, so of all that it gave, whatever is at or below a checkpoint is counted.
     pub(crate) fn end(&self, restarts: &mut Restarts) {
-        restarts.end(self.partition);
+        let Some(log) = restarts.logs.get_mut(&self.partition) else {
+            return;
+        };
+        log.has_ended = true;
+        let below = log.passed.back().map_or(0, |passed| passed.below);
+        log.passed.push_back(Passed {
+            watermark_ns: i64::MAX,
+            below: below.max(self.after.offset),
+            place: self.here(),
+        });
+    }
+
+    /// Where reading goes on after what came home.
+    fn here(&self) -> Place {
+        self.anchor.clone().unwrap_or_else(|| Place {
+            mark: self.after.clone(),
+            clock: self.clock.state(),
+            stash: None,
+        })
     }
 }
 

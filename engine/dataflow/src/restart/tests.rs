@@ -182,3 +182,51 @@ fn what_ended_is_told_once_and_what_is_passed_is_forgotten() {
     assert!(restarts.as_of(150 * GRID_NS - 1)[0].is_ended);
     assert_eq!(restarts.as_of(151 * GRID_NS - 1), []);
 }
+
+#[test]
+fn of_a_partition_that_ended_all_is_counted_that_is_not_above_a_checkpoint() {
+    let times = [10, 20, 30].map(|time| Some(time * STEP));
+    let offsets = [0, 1, 2].map(offset_of);
+    let mut restarts = Restarts::kept(false);
+    let start = Start {
+        mark: mark(0),
+        stash: None,
+        resumed: None,
+    };
+    let mut course = Course::new(7, &start, 100 * STEP, None, &mut restarts);
+    course.times(&times, &offsets, &context(), &mut restarts);
+    course.came_home(mark(offset_of(3)), None);
+    course.end(&mut restarts);
+    // Others have brought event time here, far past what this one had promised.
+    let upto_ns = 25 * STEP;
+    let point = restarts.as_of(upto_ns).remove(0);
+    assert!(!point.is_ended);
+    let mut restarts = Restarts::kept(false);
+    let start = Start {
+        mark: point.mark.clone(),
+        stash: None,
+        resumed: Some(Resumed {
+            upto_ns,
+            counted_below: point.counted_below,
+            clock: point.clock,
+        }),
+    };
+    let mut again = Course::new(7, &start, 100 * STEP, None, &mut restarts);
+    let is_left = |offset: &u64| *offset >= point.mark.offset;
+    let first = offsets.iter().position(is_left).unwrap();
+    let counted: Vec<bool> = again
+        .times(
+            &times[first..],
+            &offsets[first..],
+            &context(),
+            &mut restarts,
+        )
+        .iter()
+        .map(Option::is_none)
+        .collect();
+    assert_eq!(counted, [true, true, false][first..]);
+    // And when that is past all of it, there is nothing to go on with.
+    again.came_home(mark(offset_of(3)), None);
+    again.end(&mut restarts);
+    assert!(restarts.as_of(40 * STEP).remove(0).is_ended);
+}
