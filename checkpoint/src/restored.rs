@@ -87,8 +87,8 @@ impl Restored {
         Ok(state)
     }
 
-    /// Hands over the pieces that are wanted, segment by segment: what changed in a group may come before its state. Of each segment what lies between the first and the last
-    /// piece that is wanted is read, in one read.
+    /// Hands over the pieces that are wanted, segment by segment: what changed in a group may come before its state. Of
+    /// each segment what lies between the first and the last piece that is wanted is read, in one read.
     ///
     /// # Errors
     /// When the store fails or a piece is damaged; or what `take` answers. Pieces before that were handed over.

@@ -82,6 +82,17 @@ impl PieceKey {
         }
     }
 
+    /// Stage and group, of a group's state and of changes to it.
+    #[must_use]
+    pub const fn of_group(&self) -> Option<(u8, u16)> {
+        match *self {
+            Self::Group { stage, group } | Self::Changes { stage, group, .. } => {
+                Some((stage, group))
+            }
+            Self::Blob { .. } => None,
+        }
+    }
+
     /// Whether this can be written.
     pub(crate) fn is_sound(&self) -> bool {
         match self {

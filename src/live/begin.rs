@@ -73,12 +73,7 @@ impl Begun {
         };
         found
             .read::<store::CheckpointError>(
-                |key| match key {
-                    PieceKey::Group { group, .. } | PieceKey::Changes { group, .. } => {
-                        is_ours(*group)
-                    }
-                    PieceKey::Blob { .. } => false,
-                },
+                |key| key.of_group().is_some_and(|(_, group)| is_ours(group)),
                 |piece| {
                     found_pieces.insert(piece.key, piece.bytes.to_vec());
                     Ok(())
@@ -88,8 +83,8 @@ impl Begun {
             .context("read the checkpoint")?;
         let mut groups = Groups::new();
         for (key, bytes) in found_pieces {
-            if let PieceKey::Group { stage, group } | PieceKey::Changes { stage, group, .. } = key {
-                groups.entry((stage, group)).or_default().push(bytes);
+            if let Some(group) = key.of_group() {
+                groups.entry(group).or_default().push(bytes);
             }
         }
         Ok(Some(Restored::new(found.manifest().parts.as_of_ns, groups)))

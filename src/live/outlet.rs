@@ -270,9 +270,7 @@ impl Lanes {
         }
         said
     }
-}
 
-impl Lanes {
     /// A partition came, which is counted where that of this number is, or where its own is.
     fn take_up(&mut self, begun: Begun, home_of: Option<u32>) {
         let (number, known) = self.register.begin(&self.source, &begun);

@@ -127,12 +127,11 @@ impl Family {
 
     /// The stream of a parent that has not ended yet, if there is one.
     pub(super) fn open_parent(&self, shard: &str) -> Option<u32> {
-        let parents = self.members.get(shard)?.parents.iter();
-        let mut open = parents.filter_map(|parent| match self.members.get(parent)?.life {
+        let mut parents = self.members.get(shard)?.parents.iter();
+        parents.find_map(|parent| match self.members.get(parent)?.life {
             Life::Open(number) | Life::Closed(number, _) => Some(number),
             Life::Waiting(_) | Life::Ended => None,
-        });
-        open.next()
+        })
     }
 
     /// Shards whose end was seen before this, so that their children are known.

@@ -1,27 +1,9 @@
 //! What rots in the store while the job runs.
 
-use std::fs::{self, File};
-use std::process::Stdio;
+use std::fs;
 
-use super::run::{Job, append, lines, signal, unix_secs, wait_for};
-use super::{Dir, command, run};
-
-fn start(dir: &Dir) -> Job {
-    let (acquis, state, alerts) = (
-        dir.path("acquis.yaml"),
-        dir.path("state"),
-        dir.path("alerts"),
-    );
-    let child = command(&["run", "--acquis", &acquis, "--state", &state])
-        .args(["--alerts", &alerts, "--checkpoint-every", "300ms"])
-        .args(["--lateness", "1s", "--idle", "1s"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(dir.path("err")).unwrap())
-        .spawn()
-        .unwrap();
-    Job(child)
-}
+use super::run::{append, lines, signal, start_with, unix_secs, wait_for};
+use super::{Dir, run};
 
 /// The segments of a store.
 fn segments(dir: &Dir) -> Vec<String> {
@@ -45,7 +27,7 @@ fn damage_that_is_found_while_the_job_runs_is_made_good() {
     );
     let now = unix_secs();
     append(&log, &lines(now - 20, 1));
-    let mut job = start(&dir);
+    let mut job = start_with(&dir, &[]);
     wait_for("a segment", || !segments(&dir).is_empty());
     for segment in segments(&dir) {
         let zeros = vec![0; fs::read(&segment).unwrap().len()];
@@ -67,7 +49,7 @@ fn damage_that_is_found_while_the_job_runs_is_made_good() {
     });
     signal(&job, "KILL");
     assert_eq!(job.0.wait().unwrap().code(), None);
-    let mut job = start(&dir);
+    let mut job = start_with(&dir, &[]);
     wait_for("a start", || err().contains("checkpoint"));
     signal(&job, "TERM");
     assert_eq!(job.0.wait().unwrap().code(), Some(0));

@@ -1,7 +1,7 @@
 //! `run`: logs that are followed, over kills and restarts.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -112,6 +112,25 @@ pub(super) fn start(dir: &Dir, workers: &str) -> Job {
     .stderr(Stdio::piped())
     .spawn()
     .unwrap();
+    Job(child)
+}
+
+/// A job whose directories and files are those of the test, and what it says in `err`; `words` come besides.
+pub(super) fn start_with(dir: &Dir, words: &[&str]) -> Job {
+    let (acquis, state, alerts) = (
+        dir.path("acquis.yaml"),
+        dir.path("state"),
+        dir.path("alerts"),
+    );
+    let child = command(&["run", "--acquis", &acquis, "--state", &state])
+        .args(["--alerts", &alerts, "--checkpoint-every", "300ms"])
+        .args(["--lateness", "1s", "--idle", "1s"])
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(dir.path("err")).unwrap())
+        .spawn()
+        .unwrap();
     Job(child)
 }
 

@@ -1,12 +1,9 @@
 //! What parsers remember from line to line, over a restart.
 
-use std::fs::File;
-use std::process::Stdio;
-
 use serde_json::Value;
 
-use super::run::{Job, RFC_3339, append, date, signal, standing, unix_secs, wait_for};
-use super::{Dir, command, run};
+use super::run::{Job, RFC_3339, append, date, signal, standing, start_with, unix_secs, wait_for};
+use super::{Dir, run};
 
 /// Who opened something is asked for when it fails.
 fn hub(dir: &Dir) {
@@ -38,17 +35,7 @@ fn hub(dir: &Dir) {
 }
 
 fn start(dir: &Dir) -> Job {
-    let (acquis, root) = (dir.path("acquis.yaml"), dir.path("hub"));
-    let (state, alerts) = (dir.path("state"), dir.path("alerts"));
-    let child = command(&["run", "--acquis", &acquis, "--hub", &root, "--all"])
-        .args(["--state", &state, "--alerts", &alerts, "--idle", "1s"])
-        .args(["--checkpoint-every", "300ms", "--lateness", "1s"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(dir.path("err")).unwrap())
-        .spawn()
-        .unwrap();
-    Job(child)
+    start_with(dir, &["--hub", &dir.path("hub"), "--all"])
 }
 
 /// Event time of the newest checkpoint, in seconds.

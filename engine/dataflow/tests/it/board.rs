@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
+use std::sync::atomic::Ordering;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use overspill_dataflow::board::{Board, View};
 use overspill_dataflow::feed::{Feed, Feeder, partition};
-use overspill_dataflow::intake::Intake;
-use overspill_dataflow::{Job, JobError, Layout, Live, Mode, Progress, Stats};
+use overspill_dataflow::{Job, Layout, Mode, Progress, Stats};
 use overspill_event::Origin;
 use proptest::prelude::*;
 
 use crate::content::{SCENARIOS, plan};
-use crate::jobs::{How, batch, config, origin, partition_pairs};
+use crate::jobs::{How, Running, batch, config, origin, partition_pairs, start};
 use crate::lines::{line, partitions};
 
 /// Longest wait for something that has to happen.
@@ -79,46 +78,6 @@ proptest! {
         prop_assert_eq!(of_buckets(|counts| counts.live), counted("live at the end"));
         let given = view.gauges.alerts_given - view.gauges.alerts_withdrawn;
         prop_assert_eq!(given, progress.alerts());
-    }
-}
-
-/// A job that runs until its intake is closed.
-struct Running {
-    job: JoinHandle<Result<Stats, JobError>>,
-    intake: Arc<Intake>,
-    halt: Arc<AtomicBool>,
-    progress: Arc<Progress>,
-}
-
-fn start(workers: usize) -> Running {
-    let intake = Arc::new(Intake::default());
-    let halt = Arc::new(AtomicBool::new(false));
-    let progress = Arc::new(Progress::default());
-    let job = Job {
-        plan: plan(SCENARIOS),
-        settings: How::speculative(workers).settings(),
-        layout: Layout::Threads(workers),
-        partitions: Vec::new(),
-        outputs: None,
-        recorder: None,
-        progress: Arc::clone(&progress),
-        live: Some(Live {
-            intake: Arc::clone(&intake),
-            checkpoints: None,
-            restored: None,
-            halt: Arc::clone(&halt),
-            post: None,
-        }),
-    };
-    let job = Builder::new()
-        .name("job".into())
-        .spawn(move || job.run())
-        .unwrap();
-    Running {
-        job,
-        intake,
-        halt,
-        progress,
     }
 }
 

@@ -1,14 +1,8 @@
 //! A partition that goes on where another one ends.
 
-use std::sync::Arc;
-use std::thread::Builder;
+use overspill_dataflow::feed::{Feed, Feeder, partition};
 
-use overspill_dataflow::feed::{Feed, partition};
-use overspill_dataflow::intake::Intake;
-use overspill_dataflow::{Job, Layout, Live, Progress};
-
-use crate::content::{SCENARIOS, plan};
-use crate::jobs::{How, batch, origin};
+use crate::jobs::{Running, batch, origin, start};
 use crate::lines::line;
 
 /// Lines of a partition, a second apart.
@@ -21,28 +15,12 @@ fn lines(from_s: i64, n: i64) -> Vec<String> {
 #[test]
 fn it_is_counted_where_that_one_was_and_finds_event_time_not_past_its_lines() {
     for workers in [1, 2, 3] {
-        let intake = Arc::new(Intake::default());
-        let progress = Arc::new(Progress::default());
-        let job = Job {
-            plan: plan(SCENARIOS),
-            settings: How::speculative(workers).settings(),
-            layout: Layout::Threads(workers),
-            partitions: Vec::new(),
-            outputs: None,
-            recorder: None,
-            progress: Arc::clone(&progress),
-            live: Some(Live {
-                intake: Arc::clone(&intake),
-                checkpoints: None,
-                restored: None,
-                halt: Arc::default(),
-                post: None,
-            }),
-        };
-        let job = Builder::new()
-            .name("job".into())
-            .spawn(move || job.run())
-            .unwrap();
+        let Running {
+            job,
+            intake,
+            progress,
+            ..
+        } = start(workers);
         let begin = |id, home_of| {
             let (feeder, mut partition) = partition(id, origin());
             partition.home_of = home_of;
@@ -53,7 +31,7 @@ fn it_is_counted_where_that_one_was_and_finds_event_time_not_past_its_lines() {
         let ahead = begin(6, 6);
         let first = begin(1, 1);
         intake.open_gate();
-        let give = |feeder: &overspill_dataflow::feed::Feeder, lines: &[String], from| {
+        let give = |feeder: &Feeder, lines: &[String], from| {
             assert!(feeder.send(Feed::Lines(batch(lines, from).into())));
         };
         give(&ahead, &lines(500, 100), 0);

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread::{Builder, scope};
+use std::thread::{Builder, JoinHandle, scope};
 
 use overspill_dataflow::feed::{Feed, Feeder, Partition, partition};
+use overspill_dataflow::intake::Intake;
 use overspill_dataflow::record::Recorder;
-use overspill_dataflow::{Job, Layout, Mode, Output, Plan, Progress, Settings, Stats};
+use overspill_dataflow::{
+    Job, JobError, Layout, Live, Mode, Output, Plan, Progress, Settings, Stats,
+};
 use overspill_event::{LineBatch, Origin};
 use overspill_golike::time::Time;
 use proptest::test_runner::Config as ProptestConfig;
 
+use crate::content::{SCENARIOS, plan};
 use crate::lines::Arrival;
 
 /// So many cases by default, for each runs several jobs; `PROPTEST_CASES` asks for another number.
@@ -213,4 +217,45 @@ pub(crate) fn run_watched(
             alerts: progress.alerts(),
         }
     })
+}
+
+/// A job that runs until its intake is closed.
+pub(crate) struct Running {
+    pub(crate) job: JoinHandle<Result<Stats, JobError>>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) halt: Arc<AtomicBool>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// A live job without checkpoints, whose partitions are still to come.
+pub(crate) fn start(workers: usize) -> Running {
+    let intake = Arc::new(Intake::default());
+    let halt = Arc::new(AtomicBool::new(false));
+    let progress = Arc::new(Progress::default());
+    let job = Job {
+        plan: plan(SCENARIOS),
+        settings: How::speculative(workers).settings(),
+        layout: Layout::Threads(workers),
+        partitions: Vec::new(),
+        outputs: None,
+        recorder: None,
+        progress: Arc::clone(&progress),
+        live: Some(Live {
+            intake: Arc::clone(&intake),
+            checkpoints: None,
+            restored: None,
+            halt: Arc::clone(&halt),
+            post: None,
+        }),
+    };
+    let job = Builder::new()
+        .name("job".into())
+        .spawn(move || job.run())
+        .unwrap();
+    Running {
+        job,
+        intake,
+        halt,
+        progress,
+    }
 }
