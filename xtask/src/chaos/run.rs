@@ -113,15 +113,18 @@ pub(super) struct MayEnd {
 }
 
 impl MayEnd {
+    fn is_any(self) -> bool {
+        self.by_disk || self.by_hangup || self.by_loss
+    }
+
     fn allows(self, status: ExitStatus, has_machines: bool) -> bool {
         // SIGHUP and SIGKILL; what a process says that has lost another one; other errors.
         let (hangup, kill, lost, failed) = (Some(1), Some(9), [Some(70), Some(75)], Some(1));
         if self.by_disk && status.code() == failed || self.by_hangup && status.signal() == hangup {
             return true;
         }
-        let is_any = self.by_disk || self.by_hangup || self.by_loss;
         let is_lost = lost.contains(&status.code()) || status.signal() == kill;
-        has_machines && is_any && is_lost
+        has_machines && self.is_any() && is_lost
     }
 }
 
@@ -292,12 +295,12 @@ impl<'a> Run<'a> {
             if job.is_falling()? {
                 let since = *self.falling_since.get_or_insert_with(Instant::now);
                 let words = self.launcher.last_words();
-                // Those that had not met the one that was killed wait for it, which an orchestrator would start.
+                // Those that had not met the one that has ended wait for it, which an orchestrator would start.
                 let are_waiting = words
                     .lines()
                     .next_back()
                     .is_some_and(|line| line.contains(": waiting "));
-                if self.may_end.by_loss && are_waiting && since.elapsed() > MEET_WAIT {
+                if self.may_end.is_any() && are_waiting && since.elapsed() > MEET_WAIT {
                     self.kill()?;
                     self.record.n_ended += 1;
                     self.after(AGAIN_MS, Due::Start(self.plan.last));
