@@ -91,7 +91,7 @@ pub(crate) struct Ahead {
 
 impl Ahead {
     /// Nothing ahead of a settled state yet.
-    fn start(&mut self, settled: State) {
+    pub(super) fn start(&mut self, settled: State) {
         self.now = settled;
         self.is_deferred = false;
         self.is_unsorted = false;

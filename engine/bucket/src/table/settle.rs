@@ -20,8 +20,45 @@ use crate::state::{Size, State};
 pub(super) struct Unsettled {
     /// Cells that may be settled in any order.
     free: Vec<CellId>,
-    /// Those of groups in which the order of pours counts.
-    crowded: Vec<CellId>,
+    crowded: Crowded,
+}
+
+/// Cells of groups in which the order of pours counts. They go through it from top to bottom.
+#[derive(Debug)]
+struct Crowded {
+    /// Those whose pours are not in the agenda yet.
+    unread: Vec<CellId>,
+    /// Their pours, the first one last as soon as all are in it.
+    agenda: Vec<(Order, CellId)>,
+    is_in_order: bool,
+    /// Those to be put in order when all pours are settled.
+    touched: Vec<CellId>,
+    /// All pours are settled.
+    is_settled: bool,
+}
+
+impl Crowded {
+    fn of(unread: Vec<CellId>) -> Self {
+        Self {
+            // Without cells nothing of it is to be done.
+            is_settled: unread.is_empty(),
+            is_in_order: unread.is_empty(),
+            unread,
+            agenda: Vec::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.is_settled && self.touched.is_empty()
+    }
+}
+
+/// The last ones of a list, as many as there are left to be done.
+fn last<'a, T>(list: &'a mut Vec<T>, n_left: &mut usize) -> std::vec::Drain<'a, T> {
+    let n = list.len().min(*n_left);
+    *n_left -= n;
+    list.drain(list.len() - n..)
 }
 
 impl Table {
@@ -90,27 +127,32 @@ impl Table {
         judge: &mut J,
         out: &mut Vec<Change>,
     ) -> bool {
-        let Unsettled { mut free, crowded } = match self.unsettled.take() {
+        let mut unsettled = match self.unsettled.take() {
             Some(unsettled) => unsettled,
             None => {
                 let due = self.register.take(upto_ns);
                 let (crowded, free) = due
                     .into_iter()
                     .partition(|&id| self.may_be_over_cap(self.cells.key(id)));
-                Unsettled { free, crowded }
+                Unsettled {
+                    free,
+                    crowded: Crowded::of(crowded),
+                }
             }
         };
-        for id in free.drain(free.len().saturating_sub(n_keys)..).rev() {
+        let mut n_left = n_keys;
+        for id in last(&mut unsettled.free, &mut n_left).rev() {
             self.settle_cell(id, upto_ns, judge, out);
         }
-        if !free.is_empty() {
-            self.unsettled = Some(Unsettled { free, crowded });
-            return false;
+        let crowded = &mut unsettled.crowded;
+        while n_left > 0 && !crowded.is_done() {
+            self.settle_crowded(crowded, upto_ns, &mut n_left, judge, out);
         }
-        if !crowded.is_empty() {
-            self.settle_crowded(&crowded, upto_ns, judge, out);
+        if unsettled.free.is_empty() && crowded.is_done() {
+            return true;
         }
-        true
+        self.unsettled = Some(unsettled);
+        false
     }
 
     fn settle_cell<J: Judge + ?Sized>(
@@ -179,43 +221,63 @@ impl Table {
         state
     }
 
-    /// Settles cells pour by pour, in the order of pours over all of them.
+    /// Settles cells pour by pour, in the order of pours over all of them: the next stage of that, or a part of it.
     fn settle_crowded<J: Judge + ?Sized>(
         &mut self,
-        ids: &[CellId],
+        crowded: &mut Crowded,
         upto_ns: i64,
+        n_left: &mut usize,
         judge: &mut J,
         out: &mut Vec<Change>,
     ) {
-        let mut agenda: Vec<(Order, CellId)> = Vec::new();
-        for &id in ids {
-            let Some(ahead) = self.cells.ahead_mut(id) else {
-                continue;
-            };
-            ahead.sort();
-            let n = ahead.n_upto(upto_ns);
-            agenda.extend(ahead.entries.range(..n).map(|entry| (entry.pour.order, id)));
+        if !crowded.unread.is_empty() {
+            for id in last(&mut crowded.unread, n_left) {
+                let Some(ahead) = self.cells.ahead_mut(id) else {
+                    continue;
+                };
+                ahead.sort();
+                let entries = ahead.entries.range(..ahead.n_upto(upto_ns));
+                let orders = entries.map(|entry| (entry.pour.order, id));
+                crowded.agenda.extend(orders);
+                crowded.touched.push(id);
+            }
+        } else if !crowded.is_in_order {
+            crowded.is_in_order = true;
+            crowded.agenda.sort_unstable_by(|one, other| other.cmp(one));
+        } else if !crowded.agenda.is_empty() {
+            for (order, id) in last(&mut crowded.agenda, n_left).rev() {
+                self.settle_next(order, id, judge, out);
+            }
+        } else if !crowded.is_settled {
+            crowded.is_settled = true;
+            crowded.touched.append(&mut self.voided);
+            crowded.touched.sort_unstable();
+            crowded.touched.dedup();
+        } else {
+            for id in last(&mut crowded.touched, n_left) {
+                self.after_settling(id, upto_ns, judge, out);
+            }
         }
-        agenda.sort_unstable();
-        for (order, id) in agenda {
-            self.reach(order.eff_ns, judge, out);
-            let ahead = self.cells.ahead_mut(id);
-            let Some(mut entry) = ahead.and_then(|ahead| ahead.entries.pop_front()) else {
-                continue;
-            };
-            let group = key_group(entry.pour.key);
-            let step = self.settle_step(id, &entry.pour, entry.event, judge);
-            self.drop_ahead(&entry);
-            entry.replace(step, out);
-            self.enforce_cap(group);
-        }
-        let mut voided = std::mem::take(&mut self.voided);
-        voided.extend_from_slice(ids);
-        voided.sort_unstable();
-        voided.dedup();
-        for id in voided {
-            self.after_settling(id, upto_ns, judge, out);
-        }
+    }
+
+    /// Settles the first pour ahead of a cell, which is the first of all that are left.
+    fn settle_next<J: Judge + ?Sized>(
+        &mut self,
+        order: Order,
+        id: CellId,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        self.reach(order.eff_ns, judge, out);
+        let ahead = self.cells.ahead_mut(id);
+        let Some(mut entry) = ahead.and_then(|ahead| ahead.entries.pop_front()) else {
+            return;
+        };
+        let group = key_group(entry.pour.key);
+        let step = self.settle_step(id, &entry.pour, entry.event, judge);
+        self.drop_ahead(&entry);
+        entry.replace(step, out);
+        self.enforce_cap(group);
     }
 
     /// Puts a cell in order after some of its entries were settled.
@@ -230,6 +292,8 @@ impl Table {
         let Some(ahead) = self.cells.ahead_mut(id) else {
             return;
         };
+        // Pours may have come since its own were settled.
+        ahead.sort();
         let Some(first) = ahead.entries.front() else {
             if let Some(ahead) = self.cells.take_ahead(id) {
                 self.spare.give_back(ahead);

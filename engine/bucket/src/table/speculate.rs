@@ -21,11 +21,7 @@ impl Table {
         let Some(id) = self.cells.find_or_create(pour.key) else {
             return;
         };
-        if !self.cells.has_ahead(id) {
-            let settled = self.cells.copy(id, &self.rules);
-            let ahead = self.spare.start(settled);
-            self.cells.set_ahead(id, ahead);
-        }
+        self.begin_ahead(id, judge, out);
         let Some(ahead) = self.cells.ahead_mut(id) else {
             return;
         };
@@ -64,6 +60,32 @@ impl Table {
         self.register.note(pour.order.eff_ns, id);
         if let Some(from) = redo_from {
             self.redo(id, from, judge, out);
+        }
+    }
+
+    /// Makes what is ahead of a cell ready for a further pour.
+    fn begin_ahead<J: Judge + ?Sized>(&mut self, id: CellId, judge: &mut J, out: &mut Vec<Change>) {
+        let (is_empty, is_void) = match self.cells.ahead_mut(id) {
+            Some(ahead) => (
+                ahead.entries.is_empty(),
+                ahead.is_void && !ahead.is_deferred,
+            ),
+            None => (true, false),
+        };
+        if is_empty {
+            let settled = self.cells.copy(id, &self.rules);
+            let ahead = match self.cells.take_ahead(id) {
+                // All of it is settled. Time may have passed over it since, and it is still to be put in order.
+                Some(mut ahead) => {
+                    ahead.start(settled);
+                    ahead
+                }
+                None => self.spare.start(settled),
+            };
+            self.cells.set_ahead(id, ahead);
+        } else if is_void {
+            // The key was evicted, and what is ahead of it is still to be put in order.
+            self.redo(id, 0, judge, out);
         }
     }
 
