@@ -155,9 +155,8 @@ impl Generation {
         self.n_compactions += 1;
         let (generation, n) = (self.number, self.n_compactions);
         let name = format!("{FOLDER}{generation:020}/{as_of_ns}-c-{n}");
-        let (bytes, pieces) = draft.finish();
-        put_segment(&*self.vault.store, &name, &bytes)?;
-        compacted.n_bytes = bytes.len() as u64;
+        let (parts, pieces) = draft.finish();
+        compacted.n_bytes = put_segment(&*self.vault.store, &name, &parts)?;
         self.states.moved(&name, compacted.n_bytes, &pieces);
         Ok(())
     }
@@ -172,7 +171,7 @@ impl Generation {
         let pieces: Vec<&(PieceKey, Place)> = segment.pieces.iter().collect();
         read_pieces(&*self.vault.store, &segment.name, &pieces, |key, piece| {
             match piece {
-                Ok(piece) => draft.add(piece.key, piece.bytes),
+                Ok(piece) => draft.add(piece.key, piece.bytes.to_vec()),
                 Err(damage) => damaged.push((key.clone(), damage)),
             }
             Ok::<_, CheckpointError>(())
