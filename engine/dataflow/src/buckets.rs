@@ -17,8 +17,11 @@ use crate::plan::Plan;
 use crate::stats::Stats;
 
 /// Keys that a live job settles at once. What has come meanwhile is answered in between: logs whose dates are whole
-/// seconds have all pours of a second settled together.
-const KEYS_AT_ONCE: usize = 1_024;
+/// seconds have all pours of a second settled together. Few, so that these answers do not wait; as many again for each
+/// [`BEHIND_NS`] that the frontier is beyond what is being settled, so that pours do not heap up.
+const KEYS_AT_ONCE: usize = 256;
+const KEYS_AT_ONCE_MAX: usize = 8_192;
+const BEHIND_NS: i64 = 250_000_000;
 
 /// A table with whoever answers its questions.
 pub(crate) struct BucketWorker {
@@ -28,8 +31,7 @@ pub(crate) struct BucketWorker {
     /// Key groups of a checkpoint that are still to be written, and their table.
     unwritten: Vec<u16>,
     stage: u8,
-    /// Keys that it settles in a step.
-    keys_at_once: usize,
+    mode: Mode,
     /// Frontier that it is on its way to.
     going: Option<u64>,
 }
@@ -61,10 +63,7 @@ impl BucketWorker {
             changes: Vec::new(),
             unwritten: Vec::new(),
             stage,
-            keys_at_once: match settings.mode {
-                Mode::Speculative => KEYS_AT_ONCE,
-                Mode::Replay => usize::MAX,
-            },
+            mode: settings.mode,
             going: None,
         }
     }
@@ -123,9 +122,12 @@ impl BucketWorker {
     /// before the next step.
     pub(crate) fn step(&mut self, frontier: Option<u64>) -> (bool, &mut Vec<Change>) {
         self.changes.clear();
-        let n_keys = self.keys_at_once;
         // The frontier may have moved on since the last step.
         let to = self.going.or(frontier);
+        let n_keys = match self.mode {
+            Mode::Replay => usize::MAX,
+            Mode::Speculative => keys_at_once(to, frontier),
+        };
         let (judge, changes) = (&mut self.judge, &mut self.changes);
         let is_there = match to {
             Some(_) => {
@@ -195,6 +197,15 @@ impl BucketWorker {
         let errors = ("conditions that raised an error", self.judge.n_errors);
         Stats::count_named(&mut stats.expressions, &[errors]);
     }
+}
+
+/// Keys that are settled at once on the way to a frontier, while another one has been reached.
+fn keys_at_once(to: Option<u64>, frontier: Option<u64>) -> usize {
+    let behind_ns = complete_ns(frontier).saturating_sub(complete_ns(to));
+    let n = usize::try_from(behind_ns / BEHIND_NS).unwrap_or(0);
+    KEYS_AT_ONCE
+        .saturating_mul(n.saturating_add(1))
+        .min(KEYS_AT_ONCE_MAX)
 }
 
 fn pour(head: &PourHead) -> Pour {

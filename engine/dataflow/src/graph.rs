@@ -45,6 +45,7 @@ use crate::record::Recorder;
 use crate::reprocess::Reprocessor;
 use crate::restart::Restarts;
 use crate::stats::Stats;
+use crate::steps::StepClock;
 use crate::writer::Writer;
 
 /// How long a worker may sleep when nothing is to be done; it looks then whether to stop.
@@ -100,6 +101,7 @@ pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
         carry(worker, post, parts.pool.n_workers());
     }
     let mut is_told = false;
+    let mut clock = StepClock::new();
     while !end.done() {
         let is_broken = parts.is_broken.load(Ordering::Relaxed);
         if is_broken || parts.halt.load(Ordering::Relaxed) {
@@ -120,6 +122,7 @@ pub(crate) fn run(worker: &mut Worker, parts: &Parts) -> Result<Stats, String> {
         }
         desk.look(board.asked());
         worker.step_or_park(Some(PARK));
+        clock.ended(parts.progress.steps());
         desk.answer(board, local, &stats.borrow());
     }
     if end.done() {

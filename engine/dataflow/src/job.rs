@@ -21,6 +21,7 @@ use crate::post::Post;
 use crate::record::Recorder;
 use crate::socket::{Connection, Socket};
 use crate::stats::Stats;
+use crate::steps::Steps;
 
 /// Which worker of which process.
 #[derive(Debug)]
@@ -87,6 +88,7 @@ pub struct Progress {
     event_time_ns: AtomicI64,
     alerts: AtomicI64,
     credit_waits: AtomicU64,
+    steps: Steps,
     board: Board,
 }
 
@@ -98,6 +100,7 @@ impl Default for Progress {
             event_time_ns: AtomicI64::new(i64::MIN),
             alerts: AtomicI64::new(0),
             credit_waits: AtomicU64::new(0),
+            steps: Steps::default(),
             board: Board::default(),
         }
     }
@@ -125,6 +128,12 @@ impl Progress {
     #[must_use]
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// How long its workers are at work at one go.
+    #[must_use]
+    pub fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     /// Lines parsed by this process.

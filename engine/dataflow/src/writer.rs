@@ -13,6 +13,9 @@ use crate::restart::Restarts;
 
 /// Time a table gives key groups before pours are taken again.
 const QUANTUM: Duration = Duration::from_micros(300);
+/// The same when the table has stood for longer than [`STAND`]: what is poured meanwhile heaps up unsettled.
+const QUANTUM_LATE: Duration = Duration::from_micros(2_000);
+const STAND: Duration = Duration::from_millis(300);
 
 /// Gives the pieces of one table of a worker. While it does, the table stands; pours above the
 /// checkpoint are taken and answered between the slices.
@@ -22,7 +25,13 @@ pub(crate) struct Writer {
     worker: usize,
     /// For the table of lines, with which the partitions are given.
     restarts: Option<Rc<RefCell<Restarts>>>,
-    writing: Option<Announced>,
+    writing: Option<Writing>,
+}
+
+/// A checkpoint that is being given.
+struct Writing {
+    announced: Announced,
+    since: Instant,
 }
 
 impl Writer {
@@ -43,7 +52,10 @@ impl Writer {
     /// The table stands at the checkpoint.
     pub(crate) fn begin(&mut self, announced: Announced, buckets: &mut BucketWorker) {
         buckets.begin_writing(&self.damaged);
-        self.writing = Some(announced);
+        self.writing = Some(Writing {
+            announced,
+            since: Instant::now(),
+        });
         if let Some(restarts) = &self.restarts {
             let points = restarts.borrow_mut().as_of(announced.upto_ns());
             self.give(Piece::Partitions {
@@ -55,11 +67,16 @@ impl Writer {
 
     /// Gives for a while; answers whether nothing is left to give.
     pub(crate) fn write(&mut self, buckets: &mut BucketWorker) -> bool {
-        let Some(Announced { number, at }) = self.writing else {
+        let Some(Writing { announced, since }) = &self.writing else {
             return true;
         };
-        // It bounds a slice; what is given does not depend on it.
+        let Announced { number, at } = *announced;
+        // They bound a slice; what is given does not depend on them.
         let started = Instant::now();
+        let quantum = match started.duration_since(*since) < STAND {
+            true => QUANTUM,
+            false => QUANTUM_LATE,
+        };
         let stage = buckets.stage();
         let upto_ns = complete_ns(Some(at));
         while let Some((group, piece)) = buckets.write_next() {
@@ -70,7 +87,7 @@ impl Writer {
                 group,
                 piece,
             });
-            if started.elapsed() >= QUANTUM {
+            if started.elapsed() >= quantum {
                 return false;
             }
         }

@@ -89,6 +89,7 @@ metrics! {
     PARKED: Gauge "overspill_parked_bytes" [] "Bytes of pours that wait for a batch before them.";
     OUTSTANDING: Gauge "overspill_outstanding_pours" [] "Pours that were sent and whose credits have not come back.";
     CREDIT_WAITS: Counter "overspill_credit_waits_total" [] "Times that a worker with lines at hand waited for the others.";
+    STEPS: Histogram "overspill_worker_step_seconds" [] "CPU time that a worker took for one step. Meanwhile it took no lines and gave no alerts.";
 
     // Ours: buckets.
     KEYS: Gauge "overspill_keys" [] "Keys of the tables.";

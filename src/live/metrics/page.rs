@@ -203,6 +203,9 @@ fn gauges(page: &mut Page<'_>, snapshot: &Snapshot) {
     ] {
         page.count(metric, &[], n);
     }
+    if let Some(steps) = &snapshot.steps {
+        page.spread(&catalog::STEPS, &[], steps.clone());
+    }
     page.count(&catalog::ALERTS, &["given"], gauges.alerts_given);
     page.count(&catalog::ALERTS, &["withdrawn"], gauges.alerts_withdrawn);
 }

@@ -10,7 +10,7 @@ use overspill_golike::time::Time;
 use overspill_parser::ParserState;
 use proptest::prelude::*;
 
-use super::BucketWorker;
+use super::{BucketWorker, KEYS_AT_ONCE, KEYS_AT_ONCE_MAX, keys_at_once};
 use crate::batch::{PourBatch, PourHead};
 use crate::clock::{complete_ns, tick};
 use crate::job::{Mode, Settings};
@@ -240,4 +240,14 @@ fn a_table_with_much_ahead_goes_on_in_steps_and_comes_to_the_same() {
     assert_eq!(in_steps.workers[0].table.counters().waiting, 0);
     assert_eq!(settled(&in_steps.changes), settled(&at_once.changes));
     assert_eq!(in_steps.snapshot(), at_once.snapshot());
+}
+
+#[test]
+fn more_keys_are_settled_at_once_the_further_the_frontier_is() {
+    let at = |ms: i64| Some(tick(ms * 1_000_000));
+    assert_eq!(keys_at_once(at(1_000), at(1_000)), KEYS_AT_ONCE);
+    assert_eq!(keys_at_once(at(1_000), at(1_200)), KEYS_AT_ONCE);
+    assert_eq!(keys_at_once(at(1_000), at(2_000)), 5 * KEYS_AT_ONCE);
+    assert_eq!(keys_at_once(at(1_000), at(100_000)), KEYS_AT_ONCE_MAX);
+    assert_eq!(keys_at_once(at(1_000), None), KEYS_AT_ONCE_MAX);
 }
