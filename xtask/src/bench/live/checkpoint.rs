@@ -3,7 +3,8 @@
 //! A topic holds a line of each of a million addresses, which makes the buckets, and then lines of these addresses in
 //! some order, a tenth of them nine times out of ten. Every hundredth line is a probe whose address is its number, and
 //! an alert by itself; so the file of alerts says how far the job is, and a gap between two probes is a time in which
-//! no line got through.
+//! no line got through. What a pause is the job says itself: the longest CPU time of a step of its worker. A gap holds
+//! also what of a backlog is read before, and other programs that had the CPU.
 
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ const ROUNDS: usize = 2;
 /// In percent, and milliseconds.
 const LOSS: Target = Target::AtMost(5.0);
 const PAUSE: Target = Target::AtMost(20.0);
+/// The same, in seconds.
+const PAUSE_SECS: f64 = 0.02;
 /// Some morning, in milliseconds since 1970.
 const FROM_MS: i64 = 1_710_050_400_000;
 
@@ -40,6 +43,10 @@ struct Ran {
     lines_a_second: f64,
     cpu_us_a_line: f64,
     longest_gap: Duration,
+    /// What the longest step of a worker took at most, in seconds.
+    longest_step: f64,
+    /// Steps that took more than [`PAUSE_SECS`].
+    n_pauses: f64,
     n_buckets: f64,
     n_checkpoints: f64,
     last_bytes: f64,
@@ -77,7 +84,7 @@ pub(super) fn measure(ground: &mut Ground) -> Result<Vec<Figure>> {
         "M",
     );
     sheet.note(
-        "checkpoints while it was measured, 2 runs",
+        "checkpoints while it was measured, all runs",
         with.iter().map(|run| run.n_checkpoints).sum(),
         "",
     );
@@ -97,13 +104,22 @@ pub(super) fn measure(ground: &mut Ground) -> Result<Vec<Figure>> {
     );
     let more = 100.0 * (median(with, cpu) / median(without, cpu) - 1.0);
     sheet.note("more CPU a line with checkpoints", more, "%");
-    sheet.note("longest gap without", median(without, gap), "ms");
+    let step = |runs: &[Ran]| {
+        let steps = runs.iter().map(|run| run.longest_step * 1e3);
+        steps.fold(0.0, f64::max)
+    };
+    let pauses = |runs: &[Ran]| runs.iter().map(|run| run.n_pauses).sum();
+    sheet.note("longest step without, at most", step(without), "ms");
     sheet.judge(
-        "longest gap with checkpoints",
-        median(with, gap),
+        "longest step with checkpoints, at most",
+        step(with),
         "ms",
         PAUSE,
     );
+    sheet.note("steps over 20 ms without", pauses(without), "");
+    sheet.note("steps over 20 ms with checkpoints", pauses(with), "");
+    sheet.note("longest gap without", median(without, gap), "ms");
+    sheet.note("longest gap with checkpoints", median(with, gap), "ms");
     Ok(sheet.figures())
 }
 
@@ -140,9 +156,11 @@ fn run(ground: &Ground, topic: &str, with: bool) -> Result<Ran> {
     let (began, cpu_before) = (Instant::now(), job.cpu());
     let n_buckets = job.metric(1, "overspill_live_buckets")?;
     let n_before = job.metric(1, "overspill_checkpoints_total")?;
+    let steps_before = job.steps()?;
     job.watch(SPAN)?;
     let (ended, cpu_after) = (Instant::now(), job.cpu());
     let n_after = job.metric(1, "overspill_checkpoints_total")?;
+    let steps = job.steps()?;
     let last_bytes = job.metric(1, "overspill_checkpoint_bytes")?;
     let probes = job.alerts.of(PROBES, "bench/probes");
     if probes
@@ -163,6 +181,10 @@ fn run(ground: &Ground, topic: &str, with: bool) -> Result<Ran> {
         lines_a_second: n_lines / last.1.duration_since(first.1).as_secs_f64(),
         cpu_us_a_line: (cpu_after - cpu_before).as_secs_f64() * 1e6 / n_lines,
         longest_gap,
+        longest_step: steps.longest_since(&steps_before).context("no steps")?,
+        n_pauses: steps
+            .longer_since(&steps_before, PAUSE_SECS)
+            .context("no steps")?,
         n_buckets,
         n_checkpoints: n_after - n_before,
         last_bytes,

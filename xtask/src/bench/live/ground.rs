@@ -301,6 +301,11 @@ impl Job {
         Ok(sum)
     }
 
+    /// Steps of the workers of its first process: how many took at most so many seconds of CPU time.
+    pub(super) fn steps(&self) -> Result<Steps> {
+        Ok(Steps::of(&get(self.port, "/metrics")?.1))
+    }
+
     /// Sends a signal to one of its processes.
     pub(super) fn signal(&self, pid: u32, name: &str) -> Result<()> {
         if !signal(pid, name)? {
@@ -361,6 +366,41 @@ fn summed(page: &str, name: &str) -> f64 {
         .sum()
 }
 
+/// How many steps took at most so many seconds, ascending.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Steps(Vec<(f64, f64)>);
+
+impl Steps {
+    fn of(page: &str) -> Self {
+        let range = |line: &str| {
+            let rest = line.strip_prefix("overspill_worker_step_seconds_bucket{le=\"")?;
+            let (end, n) = rest.split_once("\"} ")?;
+            let end = if end == "+Inf" {
+                f64::INFINITY
+            } else {
+                end.parse().ok()?
+            };
+            Some((end, n.parse().ok()?))
+        };
+        Self(page.lines().filter_map(range).collect())
+    }
+
+    /// What the longest step since `before` took at most, in seconds.
+    pub(super) fn longest_since(&self, before: &Self) -> Option<f64> {
+        let more = |at: usize| Some(self.0.get(at)?.1 - before.0.get(at)?.1);
+        let all = more(self.0.len().checked_sub(1)?)?;
+        let at = (0..self.0.len()).find(|at| more(*at) == Some(all))?;
+        Some(self.0.get(at)?.0)
+    }
+
+    /// How many steps since `before` took longer than so many seconds, which are an end of a range.
+    pub(super) fn longer_since(&self, before: &Self, secs: f64) -> Option<f64> {
+        let more = |at: usize| Some(self.0.get(at)?.1 - before.0.get(at)?.1);
+        let at = self.0.iter().position(|(end, _)| *end >= secs)?;
+        Some(more(self.0.len().checked_sub(1)?)? - more(at)?)
+    }
+}
+
 /// Status and body of an answer.
 fn get(port: u16, path: &str) -> Result<(u16, String)> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -387,6 +427,24 @@ mod tests {
         assert!((summed(page, "lines") - 7.0).abs() < 1e-9);
         assert!((summed(page, "live") - 2.5).abs() < 1e-9);
         assert!(summed(page, "none").abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_longest_step_is_that_of_the_span() {
+        let page = |counts: [u32; 4]| {
+            let ends = ["0.001", "0.02", "0.1", "+Inf"];
+            let lines = ends.iter().zip(counts);
+            let line = |(end, n): (&&str, u32)| {
+                format!("overspill_worker_step_seconds_bucket{{le=\"{end}\"}} {n}\n")
+            };
+            Steps::of(&lines.map(line).collect::<String>())
+        };
+        // One was long before, and in the span one took between 1 and 20 ms.
+        let (before, after) = (page([10, 12, 12, 13]), page([30, 33, 33, 34]));
+        assert_eq!(after.longest_since(&before), Some(0.02));
+        assert_eq!(after.longer_since(&before, 0.02), Some(0.0));
+        assert_eq!(after.longer_since(&before, 0.001), Some(1.0));
+        assert_eq!(page([0; 4]).longest_since(&page([0; 4])), Some(0.001));
     }
 
     #[test]
