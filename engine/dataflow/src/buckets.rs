@@ -10,18 +10,19 @@ use overspill_bucket::{
 use crate::batch::{CANCELS, HAS_DISTINCT, HAS_TIME, PourBatch, PourHead};
 use crate::board::{Report, known};
 use crate::checkpoint::{Damaged, Restored};
-use crate::clock::complete_ns;
+use crate::clock::{TICK_NS, complete_ns};
 use crate::job::{Mode, Settings};
 use crate::judge::PlanJudge;
 use crate::plan::Plan;
 use crate::stats::Stats;
 
 /// Keys that a live job settles at once. What has come meanwhile is answered in between: logs whose dates are whole
-/// seconds have all pours of a second settled together. Few, so that these answers do not wait; as many again for each
-/// [`BEHIND_NS`] that the frontier is beyond what is being settled, so that pours do not heap up.
+/// seconds have all pours of a second settled together. Few, so that these answers do not wait; more by the square of
+/// the seconds that the frontier is beyond where the table stands, so that pours do not heap up.
 const KEYS_AT_ONCE: usize = 256;
 const KEYS_AT_ONCE_MAX: usize = 8_192;
-const BEHIND_NS: i64 = 250_000_000;
+/// A second, in ticks. A live job settles at most so much together, for what is settled together is put in order at once.
+const SECOND: u64 = (1_000_000_000 / TICK_NS) as u64;
 
 /// A table with whoever answers its questions.
 pub(crate) struct BucketWorker {
@@ -34,6 +35,8 @@ pub(crate) struct BucketWorker {
     mode: Mode,
     /// Frontier that it is on its way to.
     going: Option<u64>,
+    /// Frontier up to which all is settled.
+    stands: Option<u64>,
 }
 
 impl BucketWorker {
@@ -65,6 +68,7 @@ impl BucketWorker {
             stage,
             mode: settings.mode,
             going: None,
+            stands: None,
         }
     }
 
@@ -118,16 +122,26 @@ impl BucketWorker {
         &mut self.changes
     }
 
+    /// The frontier up to which all is settled, once there was one.
+    pub(crate) fn stands(&self) -> Option<u64> {
+        self.stands
+    }
+
     /// Goes a step towards a frontier, or all the way; answers whether it is there. If not, only what is above comes
     /// before the next step.
     pub(crate) fn step(&mut self, frontier: Option<u64>) -> (bool, &mut Vec<Change>) {
         self.changes.clear();
-        // The frontier may have moved on since the last step.
-        let to = self.going.or(frontier);
-        let n_keys = match self.mode {
-            Mode::Replay => usize::MAX,
-            Mode::Speculative => keys_at_once(to, frontier),
+        let (to, n_keys) = match (self.mode, self.stands, frontier) {
+            (Mode::Speculative, Some(stands), Some(frontier)) => {
+                let behind = frontier.saturating_sub(stands);
+                let next = stands.saturating_add(behind.min(stretch(behind)));
+                (Some(next), keys_at_once(behind))
+            }
+            (Mode::Speculative, ..) => (frontier, KEYS_AT_ONCE),
+            (Mode::Replay, ..) => (frontier, usize::MAX),
         };
+        // The frontier may have moved on since the last step.
+        let to = self.going.or(to);
         let (judge, changes) = (&mut self.judge, &mut self.changes);
         let is_there = match to {
             Some(_) => {
@@ -141,6 +155,9 @@ impl BucketWorker {
             }
         };
         self.going = to.filter(|_| !is_there);
+        if is_there {
+            self.stands = to;
+        }
         (is_there && to == frontier, changes)
     }
 
@@ -199,13 +216,19 @@ impl BucketWorker {
     }
 }
 
-/// Keys that are settled at once on the way to a frontier, while another one has been reached.
-fn keys_at_once(to: Option<u64>, frontier: Option<u64>) -> usize {
-    let behind_ns = complete_ns(frontier).saturating_sub(complete_ns(to));
-    let n = usize::try_from(behind_ns / BEHIND_NS).unwrap_or(0);
+/// Keys that are settled at once when the table is so many ticks behind.
+fn keys_at_once(behind: u64) -> usize {
+    let n = usize::try_from(behind / SECOND)
+        .unwrap_or(usize::MAX)
+        .max(1);
     KEYS_AT_ONCE
-        .saturating_mul(n.saturating_add(1))
+        .saturating_mul(n.saturating_mul(n))
         .min(KEYS_AT_ONCE_MAX)
+}
+
+/// Most ticks that are settled together when the table is so many behind: a part of it where there was nothing for long.
+fn stretch(behind: u64) -> u64 {
+    SECOND.max(behind / 8)
 }
 
 fn pour(head: &PourHead) -> Pour {

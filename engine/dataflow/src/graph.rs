@@ -260,12 +260,12 @@ fn buckets<'s>(
                             .session(&*capability)
                             .give_iterator(changes.drain(..));
                     }
+                    if let Some(stands) = buckets.stands() {
+                        capability.downgrade(&stands.max(*capability.time()));
+                    }
                     if !is_there {
                         again.activate();
                         return;
-                    }
-                    if let Some(upto) = upto {
-                        capability.downgrade(&upto.max(*capability.time()));
                     }
                     match (next.and_then(|_| due.pop_front()), &mut writer) {
                         (Some(next), Some(writer)) => writer.begin(next, &mut buckets),

@@ -10,7 +10,7 @@ use overspill_golike::time::Time;
 use overspill_parser::ParserState;
 use proptest::prelude::*;
 
-use super::{BucketWorker, KEYS_AT_ONCE, KEYS_AT_ONCE_MAX, keys_at_once};
+use super::{BucketWorker, KEYS_AT_ONCE, KEYS_AT_ONCE_MAX, SECOND, keys_at_once, stretch};
 use crate::batch::{PourBatch, PourHead};
 use crate::clock::{complete_ns, tick};
 use crate::job::{Mode, Settings};
@@ -243,11 +243,17 @@ fn a_table_with_much_ahead_goes_on_in_steps_and_comes_to_the_same() {
 }
 
 #[test]
-fn more_keys_are_settled_at_once_the_further_the_frontier_is() {
-    let at = |ms: i64| Some(tick(ms * 1_000_000));
-    assert_eq!(keys_at_once(at(1_000), at(1_000)), KEYS_AT_ONCE);
-    assert_eq!(keys_at_once(at(1_000), at(1_200)), KEYS_AT_ONCE);
-    assert_eq!(keys_at_once(at(1_000), at(2_000)), 5 * KEYS_AT_ONCE);
-    assert_eq!(keys_at_once(at(1_000), at(100_000)), KEYS_AT_ONCE_MAX);
-    assert_eq!(keys_at_once(at(1_000), None), KEYS_AT_ONCE_MAX);
+fn more_is_settled_at_once_the_further_the_frontier_is() {
+    assert_eq!(keys_at_once(0), KEYS_AT_ONCE);
+    assert_eq!(keys_at_once(2 * SECOND - 1), KEYS_AT_ONCE);
+    assert_eq!(keys_at_once(3 * SECOND), 9 * KEYS_AT_ONCE);
+    assert_eq!(keys_at_once(u64::MAX), KEYS_AT_ONCE_MAX);
+    assert_eq!(stretch(3 * SECOND), SECOND);
+    // A year without lines is no matter of a step a second.
+    let (mut behind, mut n_steps) = (365 * 86_400 * SECOND, 0);
+    while behind > 0 {
+        behind -= stretch(behind).min(behind);
+        n_steps += 1;
+    }
+    assert!(n_steps < 200, "{n_steps}");
 }
