@@ -79,7 +79,7 @@ impl World {
         };
         let mut writer = SegmentWriter::new(Arc::clone(&self.store), id, since_ns);
         for (group, state) in (0..GROUPS).zip(&self.states).step_by(step) {
-            writer.add(0, group, state.as_slice()).unwrap();
+            writer.add(0, group, state).unwrap();
         }
         let parts = ManifestParts {
             as_of_ns: self.as_of_ns,

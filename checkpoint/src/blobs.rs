@@ -129,14 +129,6 @@ pub trait Blobs: std::fmt::Debug + Send + Sync {
     /// When it is not known that the object is there, or that it was there.
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, BlobError>;
 
-    /// As [`Blobs::put_if_absent`] of the parts put together.
-    ///
-    /// # Errors
-    /// As there.
-    fn put_parts_if_absent(&self, name: &str, parts: &[&[u8]]) -> Result<Put, BlobError> {
-        self.put_if_absent(name, &parts.concat())
-    }
-
     /// The bytes of an object, or nothing if there is no such object.
     ///
     /// # Errors

@@ -326,32 +326,30 @@ pub fn decode_segment(bytes: &[u8]) -> Result<Vec<(Piece<'_>, Place)>, SegmentEr
     }
 }
 
-/// Payloads of so many bytes stay where they are; shorter ones are copied to their heads.
-const OWN_PART_BYTES: usize = 4_096;
-
-/// A segment that is being made, in memory: its bytes are those of its parts, one after the other. Payloads are not put
-/// together, since memory that is new has to be cleared by the system, and that takes longer than writing it.
-#[derive(Debug, Default)]
+/// A segment that is being made, in memory.
+#[derive(Debug, Clone)]
 pub(crate) struct Draft {
-    parts: Vec<Vec<u8>>,
-    /// The last part may grow: it is not a payload.
-    is_open: bool,
-    n_bytes: usize,
+    bytes: Vec<u8>,
     pieces: Vec<(PieceKey, Place)>,
 }
 
 impl Draft {
     pub(crate) fn new() -> Self {
+        Self::within(Vec::new())
+    }
+
+    /// One in the memory of bytes that are not needed any more.
+    pub(crate) fn within(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        bytes.extend_from_slice(MAGIC);
         Self {
-            parts: vec![MAGIC.to_vec()],
-            is_open: true,
-            n_bytes: MAGIC.len(),
+            bytes,
             pieces: Vec::new(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.n_bytes
+        self.bytes.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -359,7 +357,8 @@ impl Draft {
     }
 
     /// Adds a piece that was not there. It has to be one that [`PieceKey::is_sound`] and [`PIECE_BYTES_MAX`] allow.
-    pub(crate) fn add(&mut self, key: PieceKey, payload: Vec<u8>) {
+    pub(crate) fn add(&mut self, key: PieceKey, payload: &[u8]) {
+        let at = self.bytes.len();
         let place = match &key {
             PieceKey::Group { stage, group } => {
                 self.record(KIND_GROUP, *stage, *group, &[], payload)
@@ -377,51 +376,35 @@ impl Draft {
                 self.record(KIND_CHANGES, *stage, *group, &moment, payload)
             }
         };
+        debug_assert_eq!(place.offset, at as u64);
         self.pieces.push((key, place));
     }
 
-    fn record(&mut self, kind: u8, stage: u8, id: u16, name: &[u8], payload: Vec<u8>) -> Place {
+    fn record(&mut self, kind: u8, stage: u8, id: u16, name: &[u8], payload: &[u8]) -> Place {
+        let at = self.bytes.len();
         let n_payload = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        let mut checked = Vec::with_capacity(RECORD_HEAD_BYTES + name.len());
-        checked.extend(n_payload.to_le_bytes());
-        checked.extend([kind, stage]);
-        checked.extend(id.to_le_bytes());
-        checked.extend(name);
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&checked);
-        hasher.update(&payload);
-        let checksum = hasher.finalize();
-        let place = Place {
-            offset: self.n_bytes as u64,
-            length: (4 + checked.len() + payload.len()) as u64,
+        self.bytes.extend([0; 4]);
+        self.bytes.extend(n_payload.to_le_bytes());
+        self.bytes.extend([kind, stage]);
+        self.bytes.extend(id.to_le_bytes());
+        self.bytes.extend(name);
+        self.bytes.extend(payload);
+        let checksum = crc32fast::hash(self.bytes.get(at + 4..).unwrap_or_default());
+        if let Some(place) = self.bytes.get_mut(at..at + 4) {
+            place.copy_from_slice(&checksum.to_le_bytes());
+        }
+        Place {
+            offset: at as u64,
+            length: (self.bytes.len() - at) as u64,
             checksum,
-        };
-        self.append(&checksum.to_le_bytes());
-        self.append(&checked);
-        if payload.len() < OWN_PART_BYTES {
-            self.append(&payload);
-        } else {
-            self.n_bytes += payload.len();
-            self.parts.push(payload);
-            self.is_open = false;
         }
-        place
     }
 
-    fn append(&mut self, bytes: &[u8]) {
-        self.n_bytes += bytes.len();
-        match self.parts.last_mut().filter(|_| self.is_open) {
-            Some(part) => part.extend(bytes),
-            None => self.parts.push(bytes.to_vec()),
-        }
-        self.is_open = true;
-    }
-
-    /// The bytes of the segment, part by part, and where its pieces are.
-    pub(crate) fn finish(mut self) -> (Vec<Vec<u8>>, Vec<(PieceKey, Place)>) {
+    /// The bytes of the segment, and where its pieces are.
+    pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<(PieceKey, Place)>) {
         let n = u32::try_from(self.pieces.len()).unwrap_or(u32::MAX);
-        self.record(KIND_END, 0, 0, &[], n.to_le_bytes().to_vec());
-        (self.parts, self.pieces)
+        self.record(KIND_END, 0, 0, &[], &n.to_le_bytes());
+        (self.bytes, self.pieces)
     }
 }
 

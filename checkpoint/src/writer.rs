@@ -87,8 +87,7 @@ impl SegmentAck {
 enum Part {
     Sealed {
         name: String,
-        /// Its bytes, part by part.
-        parts: Vec<Vec<u8>>,
+        bytes: Vec<u8>,
         pieces: Vec<(PieceKey, Place)>,
     },
     Done(Change),
@@ -141,13 +140,8 @@ impl SegmentWriter {
     ///
     /// # Errors
     /// For a group that cannot be, one that was added before, or a state that is too large; then nothing was added.
-    pub fn add(
-        &mut self,
-        stage: u8,
-        group: u16,
-        bytes: impl Into<Vec<u8>>,
-    ) -> Result<(), CheckpointError> {
-        self.add_piece(PieceKey::group(stage, group), bytes.into())
+    pub fn add(&mut self, stage: u8, group: u16, bytes: &[u8]) -> Result<(), CheckpointError> {
+        self.add_piece(PieceKey::group(stage, group), bytes)
     }
 
     /// What changed in a group of a stage after what was written of it before, which was its state or
@@ -159,29 +153,25 @@ impl SegmentWriter {
         &mut self,
         stage: u8,
         group: u16,
-        bytes: impl Into<Vec<u8>>,
+        bytes: &[u8],
     ) -> Result<(), CheckpointError> {
         let key = PieceKey::Changes {
             stage,
             group,
             as_of_ns: self.id.as_of_ns,
         };
-        self.add_piece(key, bytes.into())
+        self.add_piece(key, bytes)
     }
 
     /// The state of something with a name. No bytes mean that nothing is there any more.
     ///
     /// # Errors
     /// As [`SegmentWriter::add`].
-    pub fn add_blob(
-        &mut self,
-        name: &str,
-        bytes: impl Into<Vec<u8>>,
-    ) -> Result<(), CheckpointError> {
-        self.add_piece(PieceKey::blob(name), bytes.into())
+    pub fn add_blob(&mut self, name: &str, bytes: &[u8]) -> Result<(), CheckpointError> {
+        self.add_piece(PieceKey::blob(name), bytes)
     }
 
-    fn add_piece(&mut self, key: PieceKey, bytes: Vec<u8>) -> Result<(), CheckpointError> {
+    fn add_piece(&mut self, key: PieceKey, bytes: &[u8]) -> Result<(), CheckpointError> {
         let what = if !key.is_sound() {
             "out of range"
         } else if bytes.len() > PIECE_BYTES_MAX {
@@ -228,10 +218,10 @@ impl SegmentWriter {
         let draft = std::mem::replace(&mut self.open, Draft::new());
         let name = self.id.name(self.n_parts);
         self.n_parts += 1;
-        let (parts, pieces) = draft.finish();
+        let (bytes, pieces) = draft.finish();
         self.parts.push(Part::Sealed {
             name,
-            parts,
+            bytes,
             pieces,
         });
     }
@@ -241,13 +231,19 @@ impl SegmentWriter {
         for part in &mut self.parts {
             let Part::Sealed {
                 name,
-                parts,
+                bytes,
                 pieces,
             } = part
             else {
                 continue;
             };
-            let n_bytes = put_segment(&*self.store, name, parts)?;
+            put_segment(&*self.store, name, bytes)?;
+            let n_bytes = bytes.len() as u64;
+            let written = std::mem::take(bytes);
+            if self.open.is_empty() {
+                // Memory that was used once costs less than new memory.
+                self.open = Draft::within(written);
+            }
             *part = Part::Done(Change::Written {
                 segment: std::mem::take(name),
                 bytes: n_bytes,
@@ -276,23 +272,15 @@ impl SegmentWriter {
     }
 }
 
-/// Writes a segment and answers its size. One that is there is this one, when an answer was lost, or somebody else's.
+/// Writes a segment. One that is there is this one, when an answer was lost, or somebody else's.
 pub(crate) fn put_segment(
     store: &dyn Blobs,
     name: &str,
-    parts: &[Vec<u8>],
-) -> Result<u64, CheckpointError> {
-    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    let n_bytes = parts.iter().map(Vec::len).sum::<usize>() as u64;
-    match store.put_parts_if_absent(name, &slices)? {
-        Put::Written => Ok(n_bytes),
-        Put::Exists
-            if store
-                .get(name)?
-                .is_some_and(|there| there == parts.concat()) =>
-        {
-            Ok(n_bytes)
-        }
+    bytes: &[u8],
+) -> Result<(), CheckpointError> {
+    match store.put_if_absent(name, bytes)? {
+        Put::Written => Ok(()),
+        Put::Exists if store.get(name)?.as_deref() == Some(bytes) => Ok(()),
         Put::Exists => Err(CheckpointError::Taken {
             name: name.to_owned(),
         }),

@@ -161,8 +161,8 @@ impl PartMaker {
             } => {
                 let writer = making.writer.get_or_insert_with(|| writer(upto_ns));
                 let added = match is_whole {
-                    true => writer.add(stage, group, bytes),
-                    false => writer.add_changes(stage, group, bytes),
+                    true => writer.add(stage, group, &bytes),
+                    false => writer.add_changes(stage, group, &bytes),
                 };
                 added.map_err(|error| anyhow!(chain(&error)))?;
             }
@@ -201,7 +201,7 @@ impl PartMaker {
             if self.stashes.get(name) == stash {
                 continue;
             }
-            writer.add_blob(&stash_name(name), stash.map_or(&[][..], |stash| stash))?;
+            writer.add_blob(&stash_name(name), stash.map_or(&[], |stash| stash))?;
             match stash {
                 Some(stash) => self.stashes.insert(name.clone(), Arc::clone(stash)),
                 None => self.stashes.remove(name),

@@ -10,7 +10,7 @@
 //! whole or not at all, and what `put_if_absent` has answered `Written` for survives the machine.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +20,6 @@ use super::{BlobError, Blobs, Listed, Op, Put, is_name};
 
 /// Where objects are written before they get their names.
 const TEMPORARY: &str = "tmp";
-/// Parts of so many bytes are written by themselves, shorter ones together.
-const WRITE_BYTES: usize = 1 << 16;
 /// Folders deeper than that are not ours.
 const DEPTH_MAX: usize = 4;
 
@@ -73,7 +71,7 @@ impl LocalBlobs {
         move |error| BlobError::io(op, name.clone(), error)
     }
 
-    fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<Put> {
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<Put> {
         let path = self.path(name)?;
         let folder = path.parent().unwrap_or(&self.root);
         make_dir(folder)?;
@@ -82,7 +80,7 @@ impl LocalBlobs {
             sync_dir(folder)?;
             return Ok(Put::Exists);
         }
-        let temporary = Temporary::write(&self.root.join(TEMPORARY), parts)?;
+        let temporary = Temporary::write(&self.root.join(TEMPORARY), bytes)?;
         let mut linked = fs::hard_link(&temporary.path, &path);
         if matches!(&linked, Err(error) if error.kind() == io::ErrorKind::NotFound) {
             // Deleting its last object has taken the folder away meanwhile.
@@ -111,7 +109,7 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn write(folder: &Path, parts: &[&[u8]]) -> io::Result<Self> {
+    fn write(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let n = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -121,19 +119,14 @@ impl Temporary {
                 .create_new(true)
                 .mode(0o600)
                 .open(&path);
-            let file = match opened {
+            let mut file = match opened {
                 Ok(file) => file,
                 // A process of this number died once, or lives in another container.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
             let temporary = Self { path };
-            let mut writer = BufWriter::with_capacity(WRITE_BYTES, &file);
-            for part in parts {
-                writer.write_all(part)?;
-            }
-            writer.flush()?;
-            drop(writer);
+            file.write_all(bytes)?;
             // After a failed sync the pages may be gone: nothing of this file is used again.
             file.sync_all()?;
             return Ok(temporary);
@@ -232,11 +225,7 @@ fn walk(root: &Path, folder: &str, depth: usize, out: &mut Vec<Listed>) -> io::R
 
 impl Blobs for LocalBlobs {
     fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<Put, BlobError> {
-        self.put_parts_if_absent(name, &[bytes])
-    }
-
-    fn put_parts_if_absent(&self, name: &str, parts: &[&[u8]]) -> Result<Put, BlobError> {
-        self.write(name, parts)
+        self.write(name, bytes)
             .map_err(self.failed(Op::Write, name))
     }
 

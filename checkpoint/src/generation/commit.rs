@@ -155,8 +155,9 @@ impl Generation {
         self.n_compactions += 1;
         let (generation, n) = (self.number, self.n_compactions);
         let name = format!("{FOLDER}{generation:020}/{as_of_ns}-c-{n}");
-        let (parts, pieces) = draft.finish();
-        compacted.n_bytes = put_segment(&*self.vault.store, &name, &parts)?;
+        let (bytes, pieces) = draft.finish();
+        put_segment(&*self.vault.store, &name, &bytes)?;
+        compacted.n_bytes = bytes.len() as u64;
         self.states.moved(&name, compacted.n_bytes, &pieces);
         Ok(())
     }
@@ -171,7 +172,7 @@ impl Generation {
         let pieces: Vec<&(PieceKey, Place)> = segment.pieces.iter().collect();
         read_pieces(&*self.vault.store, &segment.name, &pieces, |key, piece| {
             match piece {
-                Ok(piece) => draft.add(piece.key, piece.bytes.to_vec()),
+                Ok(piece) => draft.add(piece.key, piece.bytes),
                 Err(damage) => damaged.push((key.clone(), damage)),
             }
             Ok::<_, CheckpointError>(())

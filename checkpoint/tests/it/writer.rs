@@ -127,8 +127,8 @@ fn changes_follow_their_state_until_it_is_written_anew() {
         let mut writer = writer(&store, number, 0, as_of_ns, since_ns);
         for (group, bytes, is_whole) in pieces {
             match is_whole {
-                true => writer.add(0, *group, *bytes).unwrap(),
-                false => writer.add_changes(0, *group, *bytes).unwrap(),
+                true => writer.add(0, *group, bytes).unwrap(),
+                false => writer.add_changes(0, *group, bytes).unwrap(),
             }
         }
         if let Some(earlier) = unwritten.take() {
