@@ -348,6 +348,10 @@ impl Draft {
         }
     }
 
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }

@@ -129,6 +129,20 @@ impl SegmentWriter {
         }
     }
 
+    /// The same in memory that an earlier writer had ([`SegmentWriter::into_memory`]): the system clears memory that is new,
+    /// which takes longer than writing it.
+    #[must_use]
+    pub fn within(mut self, memory: Vec<u8>) -> Self {
+        self.open = Draft::within(memory);
+        self
+    }
+
+    /// The memory of a writer that is done, for the next one. What was not written is lost.
+    #[must_use]
+    pub fn into_memory(self) -> Vec<u8> {
+        self.open.into_memory()
+    }
+
     /// The same with smaller segments, for tests.
     #[must_use]
     pub fn with_segment_bytes(mut self, segment_bytes: usize) -> Self {

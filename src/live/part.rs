@@ -63,6 +63,8 @@ pub(crate) struct PartMaker {
     making: Option<Making>,
     /// What the store did not take.
     unwritten: Option<SegmentWriter>,
+    /// Memory of the last segment, for the next one.
+    memory: Vec<u8>,
     /// What the newest checkpoint has of what parsers remember.
     stashes: BTreeMap<Name, StashBytes>,
     /// Tells the workers.
@@ -93,6 +95,7 @@ impl PartMaker {
             since_ns: place.restored_ns,
             making: None,
             unwritten: None,
+            memory: Vec::new(),
             stashes: place.stashes,
             damaged: Damaged::default(),
         }
@@ -143,13 +146,14 @@ impl PartMaker {
         }
         let (store, generation, process) = (&self.store, self.generation, self.process);
         let since_ns = self.since_ns;
-        let writer = |as_of_ns: i64| {
+        let memory = &mut self.memory;
+        let mut writer = |as_of_ns: i64| {
             let id = SegmentId {
                 generation,
                 as_of_ns,
                 process: u32::try_from(process).unwrap_or(u32::MAX),
             };
-            SegmentWriter::new(Arc::clone(store), id, since_ns)
+            SegmentWriter::new(Arc::clone(store), id, since_ns).within(std::mem::take(memory))
         };
         match piece {
             Piece::Group {
@@ -217,6 +221,7 @@ impl PartMaker {
                 return Err(error);
             }
         };
+        self.memory = writer.into_memory();
         self.since_ns = Some(upto_ns);
         let stored = |point: Option<Point>| point.as_ref().map(store);
         Ok(Some(Part {

@@ -37,6 +37,31 @@ fn many_pieces_become_several_segments_and_come_back() {
 }
 
 #[test]
+fn a_writer_in_the_memory_of_another_has_nothing_of_what_that_one_wrote() {
+    let store: Arc<dyn Blobs> = Arc::new(MemoryBlobs::new());
+    let mut generation = vault(&store).begin_generation(0).unwrap();
+    let mut first = writer(&store, generation.number(), 0, 10, None);
+    first.add(0, 1, &[b'x'; 300]).unwrap();
+    generation
+        .commit(parts(10, 1), &[first.finish().unwrap()])
+        .unwrap();
+    let memory = first.into_memory();
+    assert!(
+        memory.capacity() >= 300,
+        "there is something to be used again"
+    );
+    let mut second = writer(&store, generation.number(), 0, 20, Some(10)).within(memory);
+    second.add(0, 2, b"two").unwrap();
+    generation
+        .commit(parts(20, 1), &[second.finish().unwrap()])
+        .unwrap();
+    let restored = vault(&store).newest(Depth::Whole).unwrap().restored;
+    let restored = restored.unwrap();
+    assert_eq!(restored.group(0, 1).unwrap(), [vec![b'x'; 300]]);
+    assert_eq!(restored.group(0, 2).unwrap(), [b"two".to_vec()]);
+}
+
+#[test]
 fn what_cannot_be_written_is_said_at_once() {
     let store: Arc<dyn Blobs> = Arc::new(MemoryBlobs::new());
     let mut first = writer(&store, 1, 0, 10, None);
