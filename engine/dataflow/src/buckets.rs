@@ -134,8 +134,8 @@ impl BucketWorker {
         let (to, n_keys) = match (self.mode, self.stands, frontier) {
             (Mode::Speculative, Some(stands), Some(frontier)) => {
                 let behind = frontier.saturating_sub(stands);
-                let next = stands.saturating_add(behind.min(stretch(behind)));
-                (Some(next), keys_at_once(behind))
+                let next = stands.saturating_add(stretch(behind));
+                (Some(frontier.min(next)), keys_at_once(behind))
             }
             (Mode::Speculative, ..) => (frontier, KEYS_AT_ONCE),
             (Mode::Replay, ..) => (frontier, usize::MAX),
@@ -156,7 +156,7 @@ impl BucketWorker {
         };
         self.going = to.filter(|_| !is_there);
         if is_there {
-            self.stands = to;
+            self.stands = self.stands.max(to);
         }
         (is_there && to == frontier, changes)
     }

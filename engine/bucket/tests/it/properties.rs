@@ -188,6 +188,15 @@ fn case(keys_per_group_max: usize, bytes_per_group_max: u64) -> impl Strategy<Va
         1..5_usize,
         prop_oneof![Just(0), 0..12_usize, 0..200_usize],
     );
+    case_of(sizes, keys_per_group_max, bytes_per_group_max)
+}
+
+/// Of so many pours, keys and scenarios, and pours by which one may arrive too late.
+fn case_of(
+    sizes: impl Strategy<Value = (usize, u64, usize, usize)>,
+    keys_per_group_max: usize,
+    bytes_per_group_max: u64,
+) -> impl Strategy<Value = Case> {
     sizes.prop_flat_map(move |(n, n_keys, n_specs, distance)| {
         let span_ms = prop_oneof![Just(4_000_i64), Just(30_000), Just(20)];
         let grace = prop_oneof![Just(i64::MAX), Just(0), Just(SECOND), Just(4 * SECOND)];
@@ -330,6 +339,23 @@ pub(crate) fn crowded() -> impl Strategy<Value = Case> {
     caps.prop_flat_map(|(keys, bytes)| case(keys, bytes))
 }
 
+/// Runs that evict while watermarks are reached in steps, with few keys, of which much is above the watermark.
+fn in_steps() -> impl Strategy<Value = Case> {
+    let caps = (1..4_usize, 9..60_u64);
+    let case = caps.prop_flat_map(|(keys, bytes)| {
+        case_of(
+            (60..120_usize, 1..6_u64, 1..4_usize, 8..100_usize),
+            keys,
+            bytes,
+        )
+    });
+    // One key at a time, or two.
+    case.prop_map(|case| Case {
+        defer_after: case.defer_after / 3 * 3 + 1 + case.defer_after % 2,
+        ..case
+    })
+}
+
 /// Runs of scenarios that have nothing but a limiter, whose pours are counted where buckets lie.
 fn plain() -> impl Strategy<Value = Case> {
     prop_oneof![roomy(), crowded()].prop_map(|case| {
@@ -362,6 +388,11 @@ proptest! {
 
     #[test]
     fn a_full_key_group_evicts_the_same_keys_in_every_way(case in crowded()) {
+        check_all_ways(&case)?;
+    }
+
+    #[test]
+    fn a_full_key_group_may_be_settled_a_key_at_a_time(case in in_steps()) {
         check_all_ways(&case)?;
     }
 }
