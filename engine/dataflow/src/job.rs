@@ -21,7 +21,7 @@ use crate::post::Post;
 use crate::record::Recorder;
 use crate::socket::{Connection, Socket};
 use crate::stats::Stats;
-use crate::steps::Steps;
+use crate::steps::{CpuClock, Steps};
 
 /// Which worker of which process.
 #[derive(Debug)]
@@ -107,6 +107,15 @@ impl Default for Progress {
 }
 
 impl Progress {
+    /// With a clock for [`Progress::steps`].
+    #[must_use]
+    pub fn by(clock: CpuClock) -> Self {
+        Self {
+            steps: Steps::by(clock),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn read(&self, lines: u64, bytes: u64) {
         self.lines.fetch_add(lines, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -2,25 +2,37 @@
 //!
 //! A worker does one thing after the other: while an operator is at it, no line is parsed, no pour is answered and no
 //! alert leaves. Operators therefore work in slices, and this counts how long they really were.
+//!
+//! Time in which something else had the CPU is not theirs, so it is measured by a clock of the thread. The crate has
+//! none: who wants to know gives one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+/// Tells the CPU time of the thread that calls it.
+pub type CpuClock = fn() -> Duration;
 
 /// Upper ends of the ranges in which steps are counted, in seconds, ascending.
 pub const STEP_ENDS: [f64; 9] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5];
 
-/// The steps of the workers of a process, by the CPU time that each took. Time in which something else had the CPU is
-/// not theirs.
+/// The steps of the workers of a process, by the CPU time that each took; none without a clock.
 #[derive(Debug, Default)]
 pub struct Steps {
+    clock: Option<CpuClock>,
     /// How many lie in each range; the last one has no end.
     counts: [AtomicU64; STEP_ENDS.len() + 1],
     sum_ns: AtomicU64,
 }
 
 impl Steps {
+    /// Measured by this clock.
+    pub(crate) fn by(clock: CpuClock) -> Self {
+        Self {
+            clock: Some(clock),
+            ..Self::default()
+        }
+    }
+
     fn add(&self, took: Duration) {
         let secs = took.as_secs_f64();
         let at = STEP_ENDS.partition_point(|end| *end < secs);
@@ -46,30 +58,28 @@ impl Steps {
 }
 
 /// Measures the steps of the thread that has it.
-pub(crate) struct StepClock {
-    cpu: Duration,
+pub(crate) struct StepClock<'a> {
+    steps: &'a Steps,
+    /// At the end of the last step.
+    cpu: Option<Duration>,
 }
 
-impl StepClock {
-    pub(crate) fn new() -> Self {
-        Self { cpu: cpu_time() }
+impl<'a> StepClock<'a> {
+    pub(crate) fn new(steps: &'a Steps) -> Self {
+        Self {
+            steps,
+            cpu: steps.clock.map(|clock| clock()),
+        }
     }
 
     /// A step has ended; the next one begins.
-    pub(crate) fn ended(&mut self, steps: &Steps) {
-        let cpu = cpu_time();
-        steps.add(cpu.saturating_sub(self.cpu));
-        self.cpu = cpu;
+    pub(crate) fn ended(&mut self) {
+        if let (Some(clock), Some(before)) = (self.steps.clock, self.cpu) {
+            let cpu = clock();
+            self.steps.add(cpu.saturating_sub(before));
+            self.cpu = Some(cpu);
+        }
     }
-}
-
-/// CPU time of the calling thread.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
 }
 
 #[cfg(test)]
@@ -87,17 +97,17 @@ mod tests {
     }
 
     #[test]
-    fn only_time_on_the_cpu_counts() {
-        let (steps, mut clock) = (Steps::default(), StepClock::new());
-        std::thread::sleep(Duration::from_millis(60));
-        clock.ended(&steps);
-        assert!(steps.sum() < Duration::from_millis(50), "{:?}", steps.sum());
-        let before = steps.sum();
-        let until = cpu_time() + Duration::from_millis(3);
-        while cpu_time() < until {
-            std::hint::spin_loop();
+    fn a_step_goes_from_the_end_of_the_one_before_to_its_own() {
+        static NOW_MS: AtomicU64 = AtomicU64::new(5);
+        let steps = Steps::by(|| Duration::from_millis(NOW_MS.load(Ordering::Relaxed)));
+        let mut clock = StepClock::new(&steps);
+        for now_ms in [6, 10, 10] {
+            NOW_MS.store(now_ms, Ordering::Relaxed);
+            clock.ended();
         }
-        clock.ended(&steps);
-        assert!(steps.sum() >= before + Duration::from_millis(3));
+        assert_eq!(steps.counts(), [1, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+        let unmeasured = Steps::default();
+        StepClock::new(&unmeasured).ended();
+        assert_eq!(unmeasured.counts(), [0; 10]);
     }
 }
