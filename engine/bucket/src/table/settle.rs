@@ -30,7 +30,6 @@ struct Crowded {
     unread: Vec<CellId>,
     /// Their pours, the first one last as soon as all are in it.
     agenda: Vec<(Order, CellId)>,
-    is_in_order: bool,
     /// Those to be put in order when all pours are settled.
     touched: Vec<CellId>,
     /// All pours are settled.
@@ -42,7 +41,6 @@ impl Crowded {
         Self {
             // Without cells nothing of it is to be done.
             is_settled: unread.is_empty(),
-            is_in_order: unread.is_empty(),
             unread,
             agenda: Vec::new(),
             touched: Vec::new(),
@@ -241,9 +239,9 @@ impl Table {
                 crowded.agenda.extend(orders);
                 crowded.touched.push(id);
             }
-        } else if !crowded.is_in_order {
-            crowded.is_in_order = true;
-            crowded.agenda.sort_unstable_by(|one, other| other.cmp(one));
+            if crowded.unread.is_empty() {
+                crowded.agenda.sort_unstable_by(|one, other| other.cmp(one));
+            }
         } else if !crowded.agenda.is_empty() {
             for (order, id) in last(&mut crowded.agenda, n_left).rev() {
                 self.settle_next(order, id, judge, out);
