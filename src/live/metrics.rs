@@ -16,6 +16,7 @@ mod meters;
 mod page;
 mod proc;
 mod site;
+mod steps;
 mod summary;
 mod tracer;
 

@@ -15,7 +15,6 @@ use overspill_dataflow::intake::Intake;
 use overspill_dataflow::post::{Letter, Post};
 use overspill_dataflow::restart::StashBytes;
 use overspill_dataflow::{Job, JobError, Layout, Live, Output, Progress, Settings, Stats};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::begin::Begun;
 use super::clerk::Clerk;
@@ -216,13 +215,6 @@ impl Desk {
     }
 }
 
-/// CPU time of the calling thread.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let secs = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(secs, u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
 /// On a machine without a free CPU the calling thread has a tenth of what another one has: alerts come before
 /// checkpoints, which still come.
 fn give_way() {
@@ -391,7 +383,8 @@ impl Running {
             sources: std::mem::take(&mut begun.kept.sources),
         };
         let keeper = desk.man(begun.keeper.take(), &config, clock, &words, &ends)?;
-        let progress = Arc::new(Progress::by(cpu_time));
+        let steps = Arc::clone(&config.meters.steps);
+        let progress = Arc::new(Progress::measured_by(steps));
         let (outputs, scribe) = scribe(journal, asked_ns, acks, has_checkpoints, words);
         let job = job(&config, &mut begun, live, outputs, &progress, &register);
         Ok(Self {

@@ -21,7 +21,7 @@ use crate::post::Post;
 use crate::record::Recorder;
 use crate::socket::{Connection, Socket};
 use crate::stats::Stats;
-use crate::steps::{CpuClock, Steps};
+use crate::steps::StepMeter;
 
 /// Which worker of which process.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ pub struct Progress {
     event_time_ns: AtomicI64,
     alerts: AtomicI64,
     credit_waits: AtomicU64,
-    steps: Steps,
+    steps: Option<Arc<dyn StepMeter>>,
     board: Board,
 }
 
@@ -100,18 +100,18 @@ impl Default for Progress {
             event_time_ns: AtomicI64::new(i64::MIN),
             alerts: AtomicI64::new(0),
             credit_waits: AtomicU64::new(0),
-            steps: Steps::default(),
+            steps: None,
             board: Board::default(),
         }
     }
 }
 
 impl Progress {
-    /// With a clock for [`Progress::steps`].
+    /// With somebody who is told how long workers are at work at one go.
     #[must_use]
-    pub fn by(clock: CpuClock) -> Self {
+    pub fn measured_by(steps: Arc<dyn StepMeter>) -> Self {
         Self {
-            steps: Steps::by(clock),
+            steps: Some(steps),
             ..Self::default()
         }
     }
@@ -139,10 +139,9 @@ impl Progress {
         &self.board
     }
 
-    /// How long its workers are at work at one go.
-    #[must_use]
-    pub fn steps(&self) -> &Steps {
-        &self.steps
+    /// Who is told how long they are at work at one go.
+    pub(crate) fn steps(&self) -> Option<&dyn StepMeter> {
+        self.steps.as_deref()
     }
 
     /// Lines parsed by this process.

@@ -51,5 +51,5 @@ pub use job::{Job, JobError, Layout, Live, Mode, Progress, Settings};
 pub use plan::Plan;
 pub use socket::Socket;
 pub use stats::{Stats, UnparsedSample};
-pub use steps::{CpuClock, STEP_ENDS, Steps};
+pub use steps::StepMeter;
 pub use tally::{NodeView, Outcomes, SourceView};

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use overspill_connectors::source::{Clock, Count, Lag};
-use overspill_dataflow::STEP_ENDS;
 use overspill_dataflow::board::View;
-use overspill_telemetry::Observed;
 
 use super::meters::{Meters, lock};
 use super::proc::{self, Process};
@@ -35,8 +33,6 @@ pub(super) struct Snapshot {
     pub(super) sources: Vec<SourceSnapshot>,
     pub(super) process: Process,
     pub(super) credit_waits: u64,
-    /// How long the workers are at work at one go.
-    pub(super) steps: Option<Observed>,
 }
 
 /// A source at a moment.
@@ -115,12 +111,6 @@ impl Gatherer {
                 .count();
             snapshot.names = job.register.open();
             snapshot.credit_waits = job.progress.credit_waits();
-            let steps = job.progress.steps();
-            snapshot.steps = Some(Observed {
-                bounds: &STEP_ENDS,
-                counts: steps.counts(),
-                sum: steps.sum().as_secs_f64(),
-            });
         }
         snapshot.sources = lock(&meters.sources)
             .iter()

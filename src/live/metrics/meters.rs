@@ -13,6 +13,7 @@ use overspill_dataflow::Progress;
 use overspill_dataflow::intake::Intake;
 use overspill_telemetry::{Histogram, SpanValue};
 
+use super::steps::StepTimes;
 use super::tracer::{Tracer, number, text};
 use crate::live::Word;
 use crate::live::outlet::{Lanes, Register};
@@ -46,6 +47,7 @@ pub struct Meters {
     asked: AtomicU64,
     pub(crate) sources: Mutex<BTreeMap<String, SourceState>>,
     pub(crate) checkpoints: CheckpointMeter,
+    pub(crate) steps: Arc<StepTimes>,
     pub(crate) n_warnings: AtomicU64,
     /// Alerts by what they are about: scenario of the last one, and how many stand.
     pub(crate) attackers: Mutex<BTreeMap<String, (String, i64)>>,
@@ -108,6 +110,7 @@ impl Meters {
                 generation: AtomicU64::new(0),
                 tracer: Arc::clone(tracer),
             },
+            steps: Arc::default(),
             n_warnings: AtomicU64::new(0),
             attackers: Mutex::default(),
         })

@@ -35,6 +35,7 @@ pub(super) fn fill(
     scenarios(page, snapshot);
     job(page, &snapshot.view.stats);
     gauges(page, snapshot);
+    page.spread(&catalog::STEPS, &[], meters.steps.observed());
     time(page, snapshot);
     sources(page, snapshot);
     kept(page, meters);
@@ -202,9 +203,6 @@ fn gauges(page: &mut Page<'_>, snapshot: &Snapshot) {
         (&catalog::WAITING, gauges.waiting),
     ] {
         page.count(metric, &[], n);
-    }
-    if let Some(steps) = &snapshot.steps {
-        page.spread(&catalog::STEPS, &[], steps.clone());
     }
     page.count(&catalog::ALERTS, &["given"], gauges.alerts_given);
     page.count(&catalog::ALERTS, &["withdrawn"], gauges.alerts_withdrawn);

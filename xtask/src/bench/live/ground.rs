@@ -387,17 +387,22 @@ impl Steps {
 
     /// What the longest step since `before` took at most, in seconds.
     pub(super) fn longest_since(&self, before: &Self) -> Option<f64> {
-        let more = |at: usize| Some(self.0.get(at)?.1 - before.0.get(at)?.1);
-        let all = more(self.0.len().checked_sub(1)?)?;
-        let at = (0..self.0.len()).find(|at| more(*at) == Some(all))?;
-        Some(self.0.get(at)?.0)
+        let since = self.since(before);
+        let all = since.last()?.1;
+        since.iter().find(|(_, n)| *n == all).map(|(end, _)| *end)
     }
 
     /// How many steps since `before` took longer than so many seconds, which are an end of a range.
     pub(super) fn longer_since(&self, before: &Self, secs: f64) -> Option<f64> {
-        let more = |at: usize| Some(self.0.get(at)?.1 - before.0.get(at)?.1);
-        let at = self.0.iter().position(|(end, _)| *end >= secs)?;
-        Some(more(self.0.len().checked_sub(1)?)? - more(at)?)
+        let since = self.since(before);
+        let upto = since.iter().find(|(end, _)| *end >= secs)?.1;
+        Some(since.last()?.1 - upto)
+    }
+
+    fn since(&self, before: &Self) -> Vec<(f64, f64)> {
+        let both = self.0.iter().zip(&before.0);
+        both.map(|((end, now), (_, then))| (*end, now - then))
+            .collect()
     }
 }
 
