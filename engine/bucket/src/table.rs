@@ -59,7 +59,7 @@ pub use snapshot::{GroupPiece, SnapshotError};
 use crate::counters::{ByScenario, Counters, Effects, ScenarioCounts};
 use crate::events::Events;
 use crate::judge::Judge;
-use crate::key::{Key, key_group};
+use crate::key::Key;
 use crate::overflow::Change;
 use crate::pour::Pour;
 use crate::rules::{Limits, Rules};
@@ -329,8 +329,8 @@ impl Table {
 
     /// Whether the group may have been above its cap at any place in the order of pours since
     /// the last advance. All cells that existed at any time since then still do.
-    fn may_be_over_cap(&self, key: Key) -> bool {
-        let group = self.cells.group(key_group(key));
+    fn may_be_over_cap(&self, group: u16) -> bool {
+        let group = self.cells.group(group);
         group.members().len() > self.config.keys_per_group_max
             || group.settled_bytes + group.ahead_bytes > self.config.bytes_per_group_max
     }

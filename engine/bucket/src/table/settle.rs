@@ -1,5 +1,9 @@
 //! The watermark passes: pours become final.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
 use super::Table;
 use super::ahead::{Ahead, Entry, Register};
 use super::cells::{CellId, WARM_UP};
@@ -9,46 +13,68 @@ use super::wheel::Wheel;
 use crate::counters::Effects;
 use crate::events::EventId;
 use crate::judge::Judge;
-use crate::key::key_group;
+use crate::key::{KEY_GROUPS, key_group};
 use crate::overflow::Change;
 use crate::pour::{Order, Pour};
 use crate::rules::{Poured, Step};
 use crate::state::{Size, State};
 
-/// What is still to be settled up to the watermark.
+/// What is still to be settled up to the watermark. Where the order of pours over several keys does not count, a cell is
+/// settled when it is read. In crowded groups it does: there all are read first, then pour by pour is settled, and at last
+/// the cells are put in order.
 #[derive(Debug)]
 pub(super) struct Unsettled {
-    /// Cells that may be settled in any order.
-    free: Vec<CellId>,
-    crowded: Crowded,
-}
-
-/// Cells of groups in which the order of pours counts. They go through it from top to bottom.
-#[derive(Debug)]
-struct Crowded {
-    /// Those whose pours are not in the agenda yet.
+    /// Cells that were not read yet.
     unread: Vec<CellId>,
-    /// Their pours, the first one last as soon as all are in it.
-    agenda: Vec<(Order, CellId)>,
-    /// Those to be put in order when all pours are settled.
+    /// By number, the groups in which the order of pours counts.
+    is_crowded: Box<[bool]>,
+    /// Pours of cells of these groups.
+    agenda: Agenda,
+    /// Such cells, to be put in order when the agenda is done.
     touched: Vec<CellId>,
-    /// All pours are settled.
+    /// The agenda is done.
     is_settled: bool,
 }
 
-impl Crowded {
-    fn of(unread: Vec<CellId>) -> Self {
-        Self {
-            // Without cells nothing of it is to be done.
-            is_settled: unread.is_empty(),
-            unread,
-            agenda: Vec::new(),
-            touched: Vec::new(),
+/// Pours in the order in which they are to be settled.
+#[derive(Debug, Default)]
+struct Agenda {
+    runs: BinaryHeap<Run>,
+}
+
+/// Some pours in order, the first one last; never none.
+#[derive(Debug, PartialEq, Eq)]
+struct Run(Vec<(Order, CellId)>);
+
+impl Ord for Run {
+    /// The greatest one is that which begins first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.0.last().cmp(&self.0.last())
+    }
+}
+
+impl PartialOrd for Run {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Agenda {
+    /// Takes pours in any order.
+    fn add(&mut self, mut pours: Vec<(Order, CellId)>) {
+        if !pours.is_empty() {
+            pours.sort_unstable_by(|one, other| other.cmp(one));
+            self.runs.push(Run(pours));
         }
     }
 
-    fn is_done(&self) -> bool {
-        self.is_settled && self.touched.is_empty()
+    fn next(&mut self) -> Option<(Order, CellId)> {
+        let mut run = self.runs.peek_mut()?;
+        let next = run.0.pop();
+        if run.0.is_empty() {
+            PeekMut::pop(run);
+        }
+        next
     }
 }
 
@@ -127,30 +153,65 @@ impl Table {
     ) -> bool {
         let mut unsettled = match self.unsettled.take() {
             Some(unsettled) => unsettled,
-            None => {
-                let due = self.register.take(upto_ns);
-                let (crowded, free) = due
-                    .into_iter()
-                    .partition(|&id| self.may_be_over_cap(self.cells.key(id)));
-                Unsettled {
-                    free,
-                    crowded: Crowded::of(crowded),
-                }
-            }
+            None => self.unsettled_upto(upto_ns),
         };
         let mut n_left = n_keys;
-        for id in last(&mut unsettled.free, &mut n_left).rev() {
-            self.settle_cell(id, upto_ns, judge, out);
+        self.read_cells(&mut unsettled, upto_ns, &mut n_left, judge, out);
+        while n_left > 0
+            && let Some((order, id)) = unsettled.agenda.next()
+        {
+            n_left -= 1;
+            self.settle_next(order, id, judge, out);
         }
-        let crowded = &mut unsettled.crowded;
-        while n_left > 0 && !crowded.is_done() {
-            self.settle_crowded(crowded, upto_ns, &mut n_left, judge, out);
+        if n_left > 0 && !unsettled.is_settled {
+            unsettled.is_settled = true;
+            unsettled.touched.append(&mut self.voided);
+            unsettled.touched.sort_unstable();
+            unsettled.touched.dedup();
         }
-        if unsettled.free.is_empty() && crowded.is_done() {
+        for id in last(&mut unsettled.touched, &mut n_left) {
+            self.after_settling(id, upto_ns, judge, out);
+        }
+        if unsettled.is_settled && unsettled.touched.is_empty() {
             return true;
         }
         self.unsettled = Some(unsettled);
         false
+    }
+
+    fn unsettled_upto(&mut self, upto_ns: i64) -> Unsettled {
+        // What comes from here on is above the watermark, and crowds nothing below.
+        let is_crowded = (0..KEY_GROUPS).map(|group| self.may_be_over_cap(group));
+        Unsettled {
+            is_crowded: is_crowded.collect(),
+            unread: self.register.take(upto_ns),
+            agenda: Agenda::default(),
+            touched: Vec::new(),
+            is_settled: false,
+        }
+    }
+
+    /// Settles cells, or puts their pours on the agenda.
+    fn read_cells<J: Judge + ?Sized>(
+        &mut self,
+        unsettled: &mut Unsettled,
+        upto_ns: i64,
+        n_left: &mut usize,
+        judge: &mut J,
+        out: &mut Vec<Change>,
+    ) {
+        let mut pours = Vec::new();
+        for id in last(&mut unsettled.unread, n_left) {
+            if !unsettled.is_crowded[usize::from(key_group(self.cells.key(id)))] {
+                self.settle_cell(id, upto_ns, judge, out);
+            } else if let Some(ahead) = self.cells.ahead_mut(id) {
+                ahead.sort();
+                let entries = ahead.entries.range(..ahead.n_upto(upto_ns));
+                pours.extend(entries.map(|entry| (entry.pour.order, id)));
+                unsettled.touched.push(id);
+            }
+        }
+        unsettled.agenda.add(pours);
     }
 
     fn settle_cell<J: Judge + ?Sized>(
@@ -217,45 +278,6 @@ impl Table {
             self.rules.step(key, &mut state, poured, judge);
         }
         state
-    }
-
-    /// Settles cells pour by pour, in the order of pours over all of them: the next stage of that, or a part of it.
-    fn settle_crowded<J: Judge + ?Sized>(
-        &mut self,
-        crowded: &mut Crowded,
-        upto_ns: i64,
-        n_left: &mut usize,
-        judge: &mut J,
-        out: &mut Vec<Change>,
-    ) {
-        if !crowded.unread.is_empty() {
-            for id in last(&mut crowded.unread, n_left) {
-                let Some(ahead) = self.cells.ahead_mut(id) else {
-                    continue;
-                };
-                ahead.sort();
-                let entries = ahead.entries.range(..ahead.n_upto(upto_ns));
-                let orders = entries.map(|entry| (entry.pour.order, id));
-                crowded.agenda.extend(orders);
-                crowded.touched.push(id);
-            }
-            if crowded.unread.is_empty() {
-                crowded.agenda.sort_unstable_by(|one, other| other.cmp(one));
-            }
-        } else if !crowded.agenda.is_empty() {
-            for (order, id) in last(&mut crowded.agenda, n_left).rev() {
-                self.settle_next(order, id, judge, out);
-            }
-        } else if !crowded.is_settled {
-            crowded.is_settled = true;
-            crowded.touched.append(&mut self.voided);
-            crowded.touched.sort_unstable();
-            crowded.touched.dedup();
-        } else {
-            for id in last(&mut crowded.touched, n_left) {
-                self.after_settling(id, upto_ns, judge, out);
-            }
-        }
     }
 
     /// Settles the first pour ahead of a cell, which is the first of all that are left.
