@@ -1,6 +1,7 @@
 //! The bucket operator's state: one table a worker, fed by batches and moved by the frontier.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use overspill_bucket::{
     Change, GroupPiece, KEY_GROUPS, Key, Order, Pour, ScenarioId, SnapshotError, Spec, Stamp,
@@ -21,6 +22,11 @@ use crate::stats::Stats;
 /// the seconds that the frontier is beyond where the table stands, so that pours do not heap up.
 const KEYS_AT_ONCE: usize = 256;
 const KEYS_AT_ONCE_MAX: usize = 8_192;
+/// Longest time for them: some cost more than others, such as one whose group gives up keys. It bounds a step; what is
+/// settled does not depend on it.
+const QUANTUM: Duration = Duration::from_millis(5);
+/// Keys between two looks at the clock.
+const KEYS_PER_LOOK: usize = 64;
 /// A second, in ticks. A live job settles at most so much together, for what is settled together is put in order at once.
 const SECOND: u64 = (1_000_000_000 / TICK_NS) as u64;
 
@@ -146,7 +152,8 @@ impl BucketWorker {
         let is_there = match to {
             Some(_) => {
                 let upto_ns = complete_ns(to);
-                self.table.advance_some(upto_ns, n_keys, judge, changes)
+                let advance = |n| self.table.advance_some(upto_ns, n, judge, changes);
+                within(QUANTUM, n_keys, advance)
             }
             // The end of all input is the end of time: timed buckets overflow at their deadline.
             None => {
@@ -213,6 +220,22 @@ impl BucketWorker {
         }
         let errors = ("conditions that raised an error", self.judge.n_errors);
         Stats::count_named(&mut stats.expressions, &[errors]);
+    }
+}
+
+/// Takes so many keys a few at a time until they are done, all or those that there is time for; answers whether all are.
+fn within(time: Duration, n_keys: usize, mut advance: impl FnMut(usize) -> bool) -> bool {
+    if n_keys == usize::MAX {
+        return advance(n_keys);
+    }
+    let (began, mut n_left) = (Instant::now(), n_keys);
+    loop {
+        let n = n_left.min(KEYS_PER_LOOK);
+        n_left -= n;
+        let is_done = advance(n);
+        if is_done || n_left == 0 || began.elapsed() >= time {
+            return is_done;
+        }
     }
 }
 
