@@ -206,14 +206,15 @@ fn write_groups(bencher: Bencher<'_, '_>, n_keys: u64) {
     world.advance();
     let n_groups = u64::from(KEY_GROUPS);
     (0..KEY_GROUPS).for_each(|group| {
-        let _first = world.table.write_group(group);
+        let _first = world.table.write_group(group, &mut Vec::new());
     });
-    let mut next = 0;
+    let (mut next, mut memory) = (0, Vec::new());
     bencher
         .counter(ItemsCount::new(n_keys / n_groups))
         .bench_local(|| {
             next = (next + 1) % KEY_GROUPS;
             world.table.write_whole(next);
-            world.table.write_group(next)
+            let piece = world.table.write_group(next, &mut memory);
+            memory = piece.map_or_else(Vec::new, |piece| piece.bytes);
         });
 }

@@ -13,7 +13,7 @@ use overspill_checkpoint::{
     Blobs, CheckpointError, PieceKey, RestartPoint, SegmentAck, SegmentId, SegmentWriter,
 };
 use overspill_connectors::source::Position;
-use overspill_dataflow::checkpoint::{Checkpoints, Damaged, Piece, STAGES};
+use overspill_dataflow::checkpoint::{Checkpoints, Damaged, Piece, STAGES, Spare};
 use overspill_dataflow::clock::ClockState;
 use overspill_dataflow::restart::StashBytes;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,8 @@ pub(crate) struct PartMaker {
     stashes: BTreeMap<Name, StashBytes>,
     /// Tells the workers.
     damaged: Damaged,
+    /// Memory for the workers.
+    spare: Spare,
 }
 
 /// What makes a [`PartMaker`].
@@ -98,6 +100,7 @@ impl PartMaker {
             memory: Vec::new(),
             stashes: place.stashes,
             damaged: Damaged::default(),
+            spare: Spare::default(),
         }
     }
 
@@ -111,6 +114,7 @@ impl PartMaker {
             wanted: Arc::clone(wanted),
             pieces,
             damaged: self.damaged.clone(),
+            spare: self.spare.clone(),
         }
     }
 
@@ -169,6 +173,7 @@ impl PartMaker {
                     false => writer.add_changes(stage, group, &bytes),
                 };
                 added.map_err(|error| anyhow!(chain(&error)))?;
+                self.spare.give_back(bytes);
             }
             Piece::Partitions { points, .. } => making.points.extend(points),
             Piece::Done { upto_ns, .. } => {

@@ -108,10 +108,10 @@ impl BucketWorker {
     }
 
     /// What a checkpoint needs of the next key group; `None` when all are written.
-    pub(crate) fn write_next(&mut self) -> Option<(u16, GroupPiece)> {
+    pub(crate) fn write_next(&mut self, memory: &mut Vec<u8>) -> Option<(u16, GroupPiece)> {
         loop {
             let group = self.unwritten.pop()?;
-            if let Some(piece) = self.table.write_group(group) {
+            if let Some(piece) = self.table.write_group(group, memory) {
                 return Some((group, piece));
             }
         }

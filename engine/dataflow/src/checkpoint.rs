@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Sender;
 use overspill_bucket::{GroupPiece, KEY_GROUPS};
@@ -32,6 +32,44 @@ pub struct Checkpoints {
     pub pieces: Sender<Piece>,
     /// Key groups of which stored pieces turned out to be damaged.
     pub damaged: Damaged,
+    /// Memory for pieces, which whoever takes them gives back.
+    pub spare: Spare,
+}
+
+/// Most memory that is kept for pieces between one and the next.
+const SPARE_BYTES_MAX: usize = 16 << 20;
+
+/// Memory of pieces that were stored, for the next ones.
+#[derive(Debug, Clone, Default)]
+pub struct Spare(Arc<Mutex<SpareBytes>>);
+
+#[derive(Debug, Default)]
+struct SpareBytes {
+    all: Vec<Vec<u8>>,
+    n_bytes: usize,
+}
+
+impl Spare {
+    /// These bytes were stored.
+    pub fn give_back(&self, bytes: Vec<u8>) {
+        let mut spare = self.lock();
+        if spare.n_bytes + bytes.capacity() <= SPARE_BYTES_MAX {
+            spare.n_bytes += bytes.capacity();
+            spare.all.push(bytes);
+        }
+    }
+
+    /// Some memory, or an empty one; what is in it is of no meaning.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        let mut spare = self.lock();
+        let memory = spare.all.pop().unwrap_or_default();
+        spare.n_bytes -= memory.capacity();
+        memory
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SpareBytes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Key groups that are given whole with the next checkpoint, because what is stored of them is damaged. There are never more

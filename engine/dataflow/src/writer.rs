@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use crate::buckets::BucketWorker;
-use crate::checkpoint::{Announced, Checkpoints, Damaged, Piece};
+use crate::checkpoint::{Announced, Checkpoints, Damaged, Piece, Spare};
 use crate::clock::complete_ns;
 use crate::restart::Restarts;
 
@@ -22,6 +22,7 @@ const STAND: Duration = Duration::from_millis(300);
 pub(crate) struct Writer {
     pieces: Sender<Piece>,
     damaged: Damaged,
+    spare: Spare,
     worker: usize,
     /// For the table of lines, with which the partitions are given.
     restarts: Option<Rc<RefCell<Restarts>>>,
@@ -43,6 +44,7 @@ impl Writer {
         Self {
             pieces: checkpoints.pieces.clone(),
             damaged: checkpoints.damaged.clone(),
+            spare: checkpoints.spare.clone(),
             worker,
             restarts,
             writing: None,
@@ -79,7 +81,8 @@ impl Writer {
         };
         let stage = buckets.stage();
         let upto_ns = complete_ns(Some(at));
-        while let Some((group, piece)) = buckets.write_next() {
+        let mut memory = self.spare.take();
+        while let Some((group, piece)) = buckets.write_next(&mut memory) {
             self.give(Piece::Group {
                 number,
                 upto_ns,
@@ -90,7 +93,9 @@ impl Writer {
             if started.elapsed() >= quantum {
                 return false;
             }
+            memory = self.spare.take();
         }
+        self.spare.give_back(memory);
         self.give(Piece::Done {
             number,
             stage,

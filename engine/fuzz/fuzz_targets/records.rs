@@ -351,7 +351,7 @@ fn made_buckets(mut input: Input<'_>) {
         if offset <= cut && (cut - offset) % 4 == 0 {
             // Nothing that was poured is above the watermark, and this pour is.
             table.advance(now_ns - 1, &mut Lengths, &mut after);
-            if let Some(piece) = table.write_group(0) {
+            if let Some(piece) = table.write_group(0, &mut Vec::new()) {
                 if piece.is_whole {
                     written.clear();
                 }

@@ -101,7 +101,7 @@ impl Table {
         }
         let members = self.cells.group(group).members().to_vec();
         let ids = self.cells.in_order(members);
-        let mut out = head(ALL, group, watermark_ns);
+        let mut out = head(ALL, group, watermark_ns, Vec::new());
         self.write_states(&mut out, group, &ids);
         Some(out)
     }
@@ -115,8 +115,9 @@ impl Table {
     }
 
     /// What is to be kept of a key group as of the watermark, after what this gave of it before: all of it, or what changed.
-    /// `None` if nothing changed that has to be kept, and before the first advance.
-    pub fn write_group(&mut self, group: u16) -> Option<GroupPiece> {
+    /// `None` if nothing changed that has to be kept, and before the first advance; otherwise it is in the memory that is given,
+    /// for what is new memory has to be cleared by the system, which takes longer than writing it.
+    pub fn write_group(&mut self, group: u16, memory: &mut Vec<u8>) -> Option<GroupPiece> {
         let watermark_ns = self.watermark_ns?;
         if group >= KEY_GROUPS {
             return None;
@@ -124,7 +125,7 @@ impl Table {
         let totals = self.cells.group(group);
         if totals.unwritten.is_due_whole(group, totals.n_settled) {
             let ids = self.cells.take_all(group);
-            let mut bytes = head(ALL, group, watermark_ns);
+            let mut bytes = head(ALL, group, watermark_ns, std::mem::take(memory));
             self.write_states(&mut bytes, group, &ids);
             return Some(GroupPiece {
                 bytes,
@@ -135,7 +136,7 @@ impl Table {
         if ids.is_empty() && gone.is_empty() {
             return None;
         }
-        let mut bytes = head(CHANGES, group, watermark_ns);
+        let mut bytes = head(CHANGES, group, watermark_ns, std::mem::take(memory));
         write_n(&mut bytes, gone.len());
         for word in gone.iter().flat_map(|key| key.0) {
             bytes.extend_from_slice(&word.to_le_bytes());
@@ -330,8 +331,10 @@ impl Table {
     }
 }
 
-fn head(magic: [u8; 3], group: u16, watermark_ns: i64) -> Vec<u8> {
-    let mut out = magic.to_vec();
+/// What a piece begins with, in this memory.
+fn head(magic: [u8; 3], group: u16, watermark_ns: i64, mut out: Vec<u8>) -> Vec<u8> {
+    out.clear();
+    out.extend(magic);
     out.push(VERSION);
     out.extend(group.to_le_bytes());
     out.extend(watermark_ns.to_le_bytes());

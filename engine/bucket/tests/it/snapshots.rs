@@ -97,7 +97,7 @@ impl Written {
     fn write(&mut self, table: &mut Table) {
         for group in table.changed_groups() {
             let pieces = &mut self.groups[usize::from(group)];
-            let Some(piece) = table.write_group(group) else {
+            let Some(piece) = table.write_group(group, &mut Vec::new()) else {
                 continue;
             };
             if piece.is_whole {
@@ -333,7 +333,12 @@ fn where_few_keys_of_many_change_little_is_written() {
         changes: Vec::new(),
     };
     pour_keys(&mut next, 0..20, 41 * SECOND);
-    assert!(!next.tables[0].write_group(0).unwrap().is_whole);
+    assert!(
+        !next.tables[0]
+            .write_group(0, &mut Vec::new())
+            .unwrap()
+            .is_whole
+    );
 }
 
 #[test]
@@ -388,7 +393,12 @@ fn pieces_that_do_not_follow_one_another_are_refused() {
     for n in 1..4 {
         let keys = if n == 1 { 0..100 } else { 0..10 };
         pour_keys(&mut fleet, keys, n * SECOND);
-        pieces.push(fleet.tables[0].write_group(0).unwrap().bytes);
+        pieces.push(
+            fleet.tables[0]
+                .write_group(0, &mut Vec::new())
+                .unwrap()
+                .bytes,
+        );
     }
     let restored = |which: &[usize]| {
         let pieces: Vec<&Vec<u8>> = which.iter().map(|&at| &pieces[at]).collect();

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 use overspill_bucket::GroupPiece;
-use overspill_dataflow::checkpoint::{Checkpoints, Damaged, Groups, Piece, Restored, STAGES};
+use overspill_dataflow::checkpoint::{
+    Checkpoints, Damaged, Groups, Piece, Restored, STAGES, Spare,
+};
 use overspill_dataflow::feed::{Feed, Feeder, Lines, Partition, partition};
 use overspill_dataflow::intake::Intake;
 use overspill_dataflow::restart::{Mark, RestartPoint, Resumed, Start};
@@ -311,6 +313,7 @@ fn live(
                 wanted,
                 pieces,
                 damaged: store.damaged.clone(),
+                spare: Spare::default(),
             }),
             restored,
             halt: Arc::clone(&halt),
