@@ -42,7 +42,7 @@ use crate::file::FileSource;
 use crate::kafka::{KafkaConfig, KafkaSource};
 #[cfg(feature = "aws")]
 use crate::kinesis::{KinesisConfig, KinesisSource};
-use crate::limit::{Limited, Limits};
+use crate::limit::{Limited, Limits, Quotas, Shared};
 use crate::once::{OnceInput, OnceSource};
 use crate::pipe::PipeSource;
 use crate::policy::Belongs;
@@ -88,6 +88,8 @@ pub struct Surroundings<'a> {
     pub transform: &'a dyn Fn(&str) -> Result<Transform, String>,
     /// Where sources keep what they have to keep.
     pub state_dir: &'a Path,
+    /// What the sources of each tenant may read together.
+    pub tenants: &'a BTreeMap<String, Shared>,
 }
 
 impl std::fmt::Debug for Surroundings<'_> {
@@ -138,6 +140,8 @@ pub struct Acquisition {
     pub transform: Option<Transform>,
     /// How fast it may be read.
     pub limits: Limits,
+    /// `tenant`: what it may read together with the others of its tenant.
+    pub tenant: Option<Shared>,
     /// What it is.
     pub kind: AcquisitionKind,
 }
@@ -226,6 +230,7 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
     let _unused = table.text("unique_id");
     let transform = transform(table, surroundings);
     let limits = limits(table);
+    let tenant = tenant(table, surroundings);
     let mode = table.text("mode");
     let origin = Origin {
         src: String::new(),
@@ -254,6 +259,7 @@ fn read_table(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<
         use_time_machine,
         transform,
         limits,
+        tenant,
     })
 }
 
@@ -264,6 +270,17 @@ fn limits(table: &mut Table<'_>) -> Limits {
         lines: rate("max_lines_per_second"),
         bytes: rate("max_bytes_per_second"),
     }
+}
+
+/// `tenant`.
+fn tenant(table: &mut Table<'_>, surroundings: &Surroundings<'_>) -> Option<Shared> {
+    let (name, at) = table.text_at("tenant")?;
+    let tenant = surroundings.tenants.get(&name);
+    if tenant.is_none() {
+        let message = format!("{name:?} is none of `overspill.tenants` of the configuration");
+        table.refuse_at(at, "tenant", &message);
+    }
+    tenant.cloned()
 }
 
 /// `transform`.
@@ -452,15 +469,19 @@ impl Acquisition {
         let inner = transform::plain(resume.clone());
         let source = self.open(inner, Arc::clone(&clock))?;
         // Datagrams do not wait; their source drops what is over.
-        let is_held = self.limits.is_any() && !matches!(self.kind, AcquisitionKind::Datagrams(_));
-        let source = match is_held {
-            true => Box::new(Limited::new(source, self.limits, clock)),
-            false => source,
+        let is_held = !matches!(self.kind, AcquisitionKind::Datagrams(_));
+        let source = match self.quotas().filter(|_| is_held) {
+            Some(quotas) => Box::new(Limited::new(source, quotas, clock)),
+            None => source,
         };
         Ok(match &self.transform {
             Some(transform) => Box::new(Transformed::new(source, transform.clone(), &resume)),
             None => source,
         })
+    }
+
+    fn quotas(&self) -> Option<Quotas> {
+        Quotas::of(self.limits, self.tenant.as_ref())
     }
 
     /// The source alone.
@@ -475,7 +496,7 @@ impl Acquisition {
             }
             AcquisitionKind::Datagrams(config) => {
                 let source = DatagramSource::new(config.clone(), &resume, clock);
-                Box::new(source.with_limits(self.limits))
+                Box::new(source.with_quotas(self.quotas()))
             }
             AcquisitionKind::Streams(config, stream) => {
                 let (config, stream) = (config.clone(), stream.as_ref().clone());

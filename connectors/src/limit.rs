@@ -1,15 +1,19 @@
-//! How fast one source may be read.
+//! How fast a source may be read, and all those of a tenant together.
 //!
 //! A limit slows reading down and drops nothing: [`Limited`] stands between a source and its outlet and says that a
 //! partition has no room while the source is over its limit. What is not read stays where it is, as when detection is
 //! behind. A batch is given whole, so a source may be over its limit for a moment by one batch (64 KiB), and waits
 //! the longer afterwards; in the mean the limit is kept. Partitions that wait are served in turn.
 //!
-//! Datagrams cannot wait. Their source asks [`Meter`] itself, and drops what is over.
+//! Limits may be shared: sources of one tenant have their own limits and those of the tenant ([`Shared`]). Their partitions
+//! wait in one line, so that no source takes all there is.
+//!
+//! Datagrams cannot wait. Their source asks by itself, and drops what is over.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::pipe::Clocked;
@@ -22,9 +26,11 @@ use crate::source::{
 const SECOND_NS: i64 = 1_000_000_000;
 /// Nanoseconds of a millisecond.
 const MILLISECOND_NS: i64 = 1_000_000;
+/// A partition whose turn it is is waited for as long as it has asked within this time.
+const STALE_NS: u64 = SECOND_NS as u64;
 
-/// How fast a source may be read: lines and bytes of lines in a second, summed over its partitions. In several
-/// processes each has its own.
+/// How fast a source, or all of a tenant's, may be read: lines and bytes of lines in a second, summed over partitions. In
+/// several processes each has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Lines in a second.
@@ -70,33 +76,29 @@ impl Allowance {
     }
 }
 
-/// Knows whether a source is over its limits.
+/// Knows whether somebody is over the limits.
 #[derive(Debug)]
-pub struct Meter {
+struct Meter {
     lines: Option<Allowance>,
     bytes: Option<Allowance>,
-    clock: Clocked,
-    seen_ns: i64,
+    seen_ns: Option<i64>,
 }
 
 impl Meter {
-    /// A source that has read nothing yet.
-    #[must_use]
-    pub fn new(limits: Limits, clock: Clock) -> Self {
+    /// Of somebody who has read nothing yet.
+    fn new(limits: Limits) -> Self {
         Self {
             lines: limits.lines.map(Allowance::new),
             bytes: limits.bytes.map(Allowance::new),
-            seen_ns: clock(),
-            clock: Clocked(clock),
+            seen_ns: None,
         }
     }
 
     /// Whether something may be read now.
-    pub fn has_left(&mut self) -> bool {
-        let now_ns = (self.clock.0)();
+    fn has_left(&mut self, now_ns: i64) -> bool {
         // A clock that is set back costs what was to come in that time, one that is set forward gives a second's worth.
-        let passed_ns = now_ns.saturating_sub(self.seen_ns).max(0);
-        self.seen_ns = now_ns;
+        let seen_ns = self.seen_ns.replace(now_ns).unwrap_or(now_ns);
+        let passed_ns = now_ns.saturating_sub(seen_ns).max(0);
         let mut has_left = true;
         for allowance in [&mut self.lines, &mut self.bytes].into_iter().flatten() {
             allowance.refill(passed_ns);
@@ -106,7 +108,7 @@ impl Meter {
     }
 
     /// So much was read.
-    pub fn spend(&mut self, lines: usize, bytes: usize) {
+    fn spend(&mut self, lines: usize, bytes: usize) {
         if let Some(allowance) = &mut self.lines {
             allowance.spend(lines);
         }
@@ -116,47 +118,148 @@ impl Meter {
     }
 }
 
+/// A partition of one of the sources that share limits: number of the source, and the partition's.
+type Waiter = (u64, PartitionId);
+
 /// Partitions that were told to wait, the longest waiting first.
 #[derive(Debug, Default)]
 struct Turns {
-    queue: VecDeque<PartitionId>,
-    waiting: BTreeSet<PartitionId>,
-    /// Times that others had to wait for the first.
-    n_passed: usize,
+    queue: VecDeque<Waiter>,
+    /// When each of them asked last.
+    asked_ns: BTreeMap<Waiter, i64>,
 }
 
 impl Turns {
-    fn wait(&mut self, partition: PartitionId) {
-        if self.waiting.insert(partition) {
-            self.queue.push_back(partition);
+    fn wait(&mut self, waiter: Waiter, now_ns: i64) {
+        if self.asked_ns.insert(waiter, now_ns).is_none() {
+            self.queue.push_back(waiter);
         }
     }
 
-    /// Whether it is the turn of a partition.
-    fn is_due(&mut self, partition: PartitionId) -> bool {
-        match self.queue.front() {
-            None => true,
-            Some(first) if *first == partition => {
-                self.leave(partition);
-                true
+    /// Whether it is the turn of a partition; if not, it waits for it.
+    fn is_due(&mut self, waiter: Waiter, now_ns: i64) -> bool {
+        while let Some(&first) = self.queue.front()
+            && first != waiter
+        {
+            let asked_ns = self.asked_ns.get(&first).copied();
+            if asked_ns.is_some_and(|asked_ns| now_ns.abs_diff(asked_ns) <= STALE_NS) {
+                self.wait(waiter, now_ns);
+                return false;
             }
-            Some(first) => {
-                // One that does not ask any more has nothing, and is not waited for.
-                let first = *first;
-                self.n_passed += 1;
-                if self.n_passed > 2 * self.queue.len() {
-                    self.leave(first);
-                }
-                self.wait(partition);
-                false
-            }
+            // One that does not ask any more has nothing, and is not waited for.
+            self.leave(first);
+        }
+        true
+    }
+
+    fn leave(&mut self, waiter: Waiter) {
+        if self.asked_ns.remove(&waiter).is_some() {
+            self.queue.retain(|other| *other != waiter);
+        }
+    }
+}
+
+/// What some sources may read together.
+#[derive(Debug)]
+struct Quota {
+    meter: Meter,
+    turns: Turns,
+}
+
+/// Whether a partition may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Now,
+    /// When those before it were read.
+    InTurn,
+    /// When there is something left again.
+    Held,
+}
+
+impl Quota {
+    fn admit(&mut self, waiter: Waiter, now_ns: i64) -> Admission {
+        if !self.meter.has_left(now_ns) {
+            self.turns.wait(waiter, now_ns);
+            Admission::Held
+        } else if self.turns.is_due(waiter, now_ns) {
+            Admission::Now
+        } else {
+            Admission::InTurn
+        }
+    }
+}
+
+/// Limits that sources share: those of a tenant. Clones are the same limits.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<Mutex<Quota>>);
+
+impl Shared {
+    /// Limits that nothing was read against yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Mutex::new(Quota {
+            meter: Meter::new(limits),
+            turns: Turns::default(),
+        })))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Quota) -> T) -> T {
+        // What is counted is whole between any two calls.
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// All limits of one source: its own and those that it shares.
+#[derive(Debug)]
+pub(crate) struct Quotas {
+    all: Vec<Shared>,
+    /// Number of the source among those that share.
+    source: u64,
+}
+
+impl Quotas {
+    /// `None` where nothing is limited.
+    pub(crate) fn of(own: Limits, shared: Option<&Shared>) -> Option<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let own = own.is_any().then(|| Shared::new(own));
+        let all: Vec<Shared> = own.into_iter().chain(shared.cloned()).collect();
+        (!all.is_empty()).then(|| Self {
+            all,
+            source: NEXT.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// Whether something may be read now.
+    pub(crate) fn has_left(&self, now_ns: i64) -> bool {
+        let has_left = |shared: &Shared| shared.with(|quota| quota.meter.has_left(now_ns));
+        self.all.iter().all(has_left)
+    }
+
+    /// So much was read.
+    pub(crate) fn spend(&self, lines: usize, bytes: usize) {
+        for shared in &self.all {
+            shared.with(|quota| quota.meter.spend(lines, bytes));
         }
     }
 
-    fn leave(&mut self, partition: PartitionId) {
-        if self.waiting.remove(&partition) {
-            self.queue.retain(|other| *other != partition);
-            self.n_passed = 0;
+    /// Whether a partition may be read. It waits in one line at a time, so that nobody waits for one that waits elsewhere.
+    fn admit(&self, partition: PartitionId, now_ns: i64) -> Admission {
+        let waiter = (self.source, partition);
+        for (at, shared) in self.all.iter().enumerate() {
+            let admission = shared.with(|quota| quota.admit(waiter, now_ns));
+            if admission != Admission::Now {
+                let later = self.all.iter().skip(at + 1);
+                later.for_each(|shared| shared.with(|quota| quota.turns.leave(waiter)));
+                return admission;
+            }
+        }
+        self.leave(partition);
+        Admission::Now
+    }
+
+    fn leave(&self, partition: PartitionId) {
+        for shared in &self.all {
+            shared.with(|quota| quota.turns.leave((self.source, partition)));
         }
     }
 }
@@ -164,8 +267,8 @@ impl Turns {
 /// A source that is read no faster than its limits say. [`Count::HeldMs`] says for how long it was held up.
 pub struct Limited {
     source: Box<dyn LiveSource>,
-    meter: Meter,
-    turns: Turns,
+    quotas: Quotas,
+    clock: Clocked,
     /// Since when time was not counted in which it is held up.
     held_since_ns: Option<i64>,
 }
@@ -174,29 +277,28 @@ impl std::fmt::Debug for Limited {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Limited")
             .field("id", &self.source.id())
-            .field("meter", &self.meter)
+            .field("quotas", &self.quotas)
             .finish_non_exhaustive()
     }
 }
 
 impl Limited {
     /// Limits a source.
-    #[must_use]
-    pub fn new(source: Box<dyn LiveSource>, limits: Limits, clock: Clock) -> Self {
+    pub(crate) fn new(source: Box<dyn LiveSource>, quotas: Quotas, clock: Clock) -> Self {
         Self {
             source,
-            meter: Meter::new(limits, clock),
-            turns: Turns::default(),
+            quotas,
+            clock: Clocked(clock),
             held_since_ns: None,
         }
     }
 
     /// Counts the time for which it was held up until now, in whole milliseconds.
-    fn count_held(&mut self) {
+    fn count_held(&mut self, now_ns: i64) {
         let Some(since_ns) = self.held_since_ns else {
             return;
         };
-        let ms = self.meter.seen_ns.saturating_sub(since_ns) / MILLISECOND_NS;
+        let ms = now_ns.saturating_sub(since_ns) / MILLISECOND_NS;
         if ms > 0 {
             let counted = u64::try_from(ms).unwrap_or(0);
             self.source.counters().add(Count::HeldMs, counted);
@@ -208,8 +310,8 @@ impl Limited {
 /// The outlet as a limited source sees it.
 struct Gate<'a> {
     outlet: &'a mut dyn Outlet,
-    meter: &'a mut Meter,
-    turns: &'a mut Turns,
+    quotas: &'a Quotas,
+    clock: &'a Clock,
     /// A partition that has room was told to wait.
     is_held: bool,
 }
@@ -225,26 +327,29 @@ impl Outlet for Gate<'_> {
 
     fn has_room(&mut self, partition: PartitionId) -> bool {
         if !self.outlet.has_room(partition) {
-            // It waits for others, and has not lost its turn.
+            // It waits for others, who must not wait for it.
+            self.quotas.leave(partition);
             return false;
         }
-        if !self.meter.has_left() {
-            self.is_held = true;
-            self.turns.wait(partition);
-            self.outlet.hold(partition);
-            return false;
+        match self.quotas.admit(partition, (self.clock)()) {
+            Admission::Now => true,
+            Admission::InTurn => false,
+            Admission::Held => {
+                self.is_held = true;
+                self.outlet.hold(partition);
+                false
+            }
         }
-        self.turns.is_due(partition)
     }
 
     fn give(&mut self, batch: Batch) {
-        self.meter
+        self.quotas
             .spend(batch.lines.lines.len(), batch.lines.data.len());
         self.outlet.give(batch);
     }
 
     fn caught_up(&mut self, partition: PartitionId, as_of_ns: i64, position: Position) {
-        self.turns.leave(partition);
+        self.quotas.leave(partition);
         self.outlet.caught_up(partition, as_of_ns, position);
     }
 
@@ -253,7 +358,7 @@ impl Outlet for Gate<'_> {
     }
 
     fn end(&mut self, partition: PartitionId, left: Left) {
-        self.turns.leave(partition);
+        self.quotas.leave(partition);
         self.outlet.end(partition, left);
     }
 }
@@ -266,14 +371,14 @@ impl LiveSource for Limited {
     fn poll(&mut self, outlet: &mut dyn Outlet, wait: Duration) -> Result<Turn, SourceError> {
         let mut gate = Gate {
             outlet,
-            meter: &mut self.meter,
-            turns: &mut self.turns,
+            quotas: &self.quotas,
+            clock: &self.clock.0,
             is_held: false,
         };
         let turn = self.source.poll(&mut gate, wait);
         let is_held = gate.is_held;
-        self.count_held();
-        let now_ns = self.meter.seen_ns;
+        let now_ns = (self.clock.0)();
+        self.count_held(now_ns);
         self.held_since_ns = is_held.then(|| self.held_since_ns.unwrap_or(now_ns));
         turn
     }
@@ -300,187 +405,4 @@ impl LiveSource for Limited {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
-    use overspill_event::{LineBatch, Origin};
-
-    use super::*;
-    use crate::source::PartitionName;
-    use crate::source::check::Checked;
-
-    /// A clock that a test sets.
-    fn clock() -> (Arc<AtomicI64>, Clock) {
-        let now = Arc::new(AtomicI64::new(7 * SECOND_NS));
-        let read = Arc::clone(&now);
-        (now, Arc::new(move || read.load(Ordering::SeqCst)))
-    }
-
-    /// Two partitions with lines without end, or with so many: the first one is always asked first.
-    struct Two {
-        counters: Arc<Counters>,
-        next: [u64; 2],
-        ends: [u64; 2],
-        has_begun: bool,
-    }
-
-    impl Two {
-        fn new(ends: [u64; 2]) -> Self {
-            Self {
-                counters: Arc::default(),
-                next: [0; 2],
-                ends,
-                has_begun: false,
-            }
-        }
-    }
-
-    impl LiveSource for Two {
-        fn id(&self) -> &str {
-            "two"
-        }
-
-        fn poll(&mut self, outlet: &mut dyn Outlet, _wait: Duration) -> Result<Turn, SourceError> {
-            let mut turn = Turn::Quiet;
-            for at in 0..2 {
-                let id = PartitionId(u32::try_from(at).unwrap());
-                if !self.has_begun {
-                    outlet.begin(Begun {
-                        id,
-                        name: PartitionName::new(&at.to_string()),
-                        origin: Arc::new(Origin::default()),
-                        position: Position::beginning(),
-                    });
-                }
-                if self.next[at] >= self.ends[at] || !outlet.has_room(id) {
-                    continue;
-                }
-                let mut lines = LineBatch::default();
-                for _ in 0..10 {
-                    lines.push(b"0123456789", self.next[at], false);
-                    self.next[at] += 1;
-                }
-                outlet.give(Batch {
-                    partition: id,
-                    lines,
-                    context: Arc::from([]),
-                    next_offset: self.next[at],
-                    arrival_ns: 0,
-                    times_ns: Vec::new(),
-                    runs: Vec::new(),
-                });
-                turn = Turn::Gave;
-            }
-            self.has_begun = true;
-            Ok(turn)
-        }
-
-        fn committed(&mut self, _positions: &Positions) {}
-
-        fn counters(&self) -> &Arc<Counters> {
-            &self.counters
-        }
-
-        fn lags(&self, _each: &mut dyn FnMut(PartitionId, Lag)) {}
-
-        fn close(&mut self) {}
-    }
-
-    fn limited(lines: u64, bytes: u64, ends: [u64; 2]) -> (Limited, Arc<AtomicI64>) {
-        let limits = Limits {
-            lines: NonZeroU64::new(lines),
-            bytes: NonZeroU64::new(bytes),
-        };
-        let (now, clock) = clock();
-        (Limited::new(Box::new(Two::new(ends)), limits, clock), now)
-    }
-
-    /// Polls so often that everything was given that may be.
-    fn settle(source: &mut Limited, outlet: &mut Checked) {
-        for _ in 0..20 {
-            outlet.poll(source).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_source_gives_what_its_limit_allows_and_the_rest_later() {
-        // Twenty-five lines a second; or as many bytes as those have.
-        for (lines, bytes) in [(25, 0), (0, 250), (25, 10_000), (1_000, 250)] {
-            let (mut source, now) = limited(lines, bytes, [300, 0]);
-            let mut outlet = Checked::default();
-            settle(&mut source, &mut outlet);
-            // The batch that goes over it is given whole.
-            assert_eq!(outlet.lines.len(), 30, "{lines} {bytes}");
-            let mut given = Vec::new();
-            for _ in 0..8 {
-                now.fetch_add(SECOND_NS, Ordering::SeqCst);
-                settle(&mut source, &mut outlet);
-                given.push(outlet.lines.len());
-            }
-            assert_eq!(given, [50, 80, 100, 130, 150, 180, 200, 230]);
-            // What was not used for a minute is not made up for.
-            now.fetch_add(60 * SECOND_NS, Ordering::SeqCst);
-            settle(&mut source, &mut outlet);
-            assert_eq!(outlet.lines.len(), 260);
-            // Nor does a clock that is set back bring anything.
-            now.fetch_sub(600 * SECOND_NS, Ordering::SeqCst);
-            settle(&mut source, &mut outlet);
-            assert_eq!(outlet.lines.len(), 260);
-            for _ in 0..10 {
-                now.fetch_add(SECOND_NS, Ordering::SeqCst);
-                settle(&mut source, &mut outlet);
-            }
-            assert_eq!(outlet.lines.len(), 300, "nothing is dropped");
-        }
-    }
-
-    #[test]
-    fn the_time_in_which_a_source_was_held_up_is_counted_and_no_other() {
-        let (mut source, now) = limited(10, 0, [40, 0]);
-        let held = |source: &Limited| source.counters().get(Count::HeldMs);
-        let mut outlet = Checked::default();
-        outlet.poll(&mut source).unwrap();
-        outlet.poll(&mut source).unwrap();
-        assert_eq!((outlet.lines.len(), held(&source)), (10, 0));
-        now.fetch_add(50 * MILLISECOND_NS + 400_000, Ordering::SeqCst);
-        outlet.poll(&mut source).unwrap();
-        assert_eq!((outlet.lines.len(), held(&source)), (20, 50));
-        outlet.poll(&mut source).unwrap();
-        // A batch over the limit takes a second to be made up for, and a little more to be above it.
-        now.fetch_add(700 * MILLISECOND_NS + 700_000, Ordering::SeqCst);
-        outlet.poll(&mut source).unwrap();
-        assert_eq!((outlet.lines.len(), held(&source)), (20, 750));
-        now.fetch_add(299 * MILLISECOND_NS + 300_000, Ordering::SeqCst);
-        outlet.poll(&mut source).unwrap();
-        assert_eq!((outlet.lines.len(), held(&source)), (30, 1_050));
-        // It has not asked for more since.
-        now.fetch_add(5 * SECOND_NS, Ordering::SeqCst);
-        outlet.poll(&mut source).unwrap();
-        assert_eq!((outlet.lines.len(), held(&source)), (40, 1_050));
-        now.fetch_add(5 * SECOND_NS, Ordering::SeqCst);
-        outlet.poll(&mut source).unwrap();
-        assert_eq!(held(&source), 1_050, "it has nothing more");
-    }
-
-    #[test]
-    fn partitions_of_a_limited_source_have_their_turns() {
-        let (mut source, now) = limited(10, 0, [1_000, 1_000]);
-        let mut outlet = Checked::default();
-        for _ in 0..50 {
-            settle(&mut source, &mut outlet);
-            now.fetch_add(SECOND_NS, Ordering::SeqCst);
-        }
-        let (first, second) = (outlet.texts_of("0").len(), outlet.texts_of("1").len());
-        assert!(first.abs_diff(second) <= 10, "{first} {second}");
-        assert_eq!(first + second, 500);
-    }
-
-    #[test]
-    fn a_partition_that_was_told_to_wait_and_has_nothing_any_more_keeps_no_other_waiting() {
-        let mut turns = Turns::default();
-        let [gone, here] = [PartitionId(0), PartitionId(1)];
-        turns.wait(gone);
-        let n_asked = (0..100).take_while(|_| !turns.is_due(here)).count();
-        assert!(n_asked < 10, "{n_asked}");
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Unlike the rest of that file, which other programs read, too, a key that is not known here is an error.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use crate::item::duration;
@@ -29,6 +31,8 @@ pub struct JobConfig {
     pub checkpoint_every: Option<String>,
     /// `limits.buckets`: most live buckets.
     pub buckets_max: Option<usize>,
+    /// `tenants`, by name.
+    pub tenants: BTreeMap<String, TenantRates>,
     /// `cluster.workers`: of each process.
     pub workers: Option<usize>,
     /// `cluster.processes`.
@@ -39,6 +43,15 @@ pub struct JobConfig {
     pub secret_file: Option<PathBuf>,
     /// `cluster.cert`, `cluster.key` and `cluster.ca`, all of them or none.
     pub tls: Option<[PathBuf; 3]>,
+}
+
+/// How much the sources of one tenant may read together, in each process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TenantRates {
+    /// `max_lines_per_second`.
+    pub lines: Option<NonZeroU64>,
+    /// `max_bytes_per_second`.
+    pub bytes: Option<NonZeroU64>,
 }
 
 impl JobConfig {
@@ -68,11 +81,33 @@ impl JobConfig {
                 count(&mut self.buckets_max, &mut table, "buckets", findings);
                 table.close(&[], findings);
             });
+            if let Some(node) = table.value("tenants") {
+                findings.within("tenants", |findings| self.tenants(node, findings));
+            }
             table.child("cluster", findings, |table, findings| {
                 self.cluster(table, findings)
             });
             table.close(&[], findings);
         });
+    }
+
+    /// Names and what each of them may read. What another file said of one before is replaced.
+    fn tenants(&mut self, node: &Node, findings: &mut Findings<'_>) {
+        for entry in Table::open(node, Unknown::Ignore, findings).entries() {
+            let rates = findings.within(&entry.key, |findings| {
+                let mut table = Table::open(&entry.value, Unknown::Refuse, findings);
+                let (mut lines, mut bytes) = (None, None);
+                count(&mut lines, &mut table, "max_lines_per_second", findings);
+                count(&mut bytes, &mut table, "max_bytes_per_second", findings);
+                table.close(&[], findings);
+                let rate = |n: Option<usize>| NonZeroU64::new(u64::try_from(n?).ok()?);
+                TenantRates {
+                    lines: rate(lines),
+                    bytes: rate(bytes),
+                }
+            });
+            self.tenants.insert(entry.key.to_string(), rates);
+        }
     }
 
     fn cluster(&mut self, mut table: Table<'_>, findings: &mut Findings<'_>) {
@@ -180,6 +215,7 @@ fn count(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config_paths;
 
     #[test]
@@ -189,11 +225,13 @@ mod tests {
         let text = "overspill:\n  state: s\n  node: web1\n  lateness: 3s\n  alerts: [a.jsonl, \
                     'kafka://k:9092/alerts']\n  checkpoint: { path: 's3://bucket/x', every: 5s }\n  \
                     limits: { buckets: 1000 }\n  cluster: { processes: 3, workers: 2, peers: \
-                    'dns:peers:7400', secret_file: /run/secret }\n";
+                    'dns:peers:7400', secret_file: /run/secret }\n  tenants: { acme: { \
+                    max_lines_per_second: 500 }, other: {} }\n";
         std::fs::write(&file, text).unwrap();
         std::fs::write(
             dir.path().join("config.yaml.local"),
-            "overspill: { node: web2, checkpoint: { every: 7s } }\n",
+            "overspill: { node: web2, checkpoint: { every: 7s }, tenants: { third: { \
+             max_bytes_per_second: 1000 } } }\n",
         )
         .unwrap();
         let job = config_paths(&file).unwrap().job;
@@ -215,6 +253,16 @@ mod tests {
         );
         assert_eq!(job.peers.as_deref(), Some("dns:peers:7400"));
         assert_eq!(job.secret_file, Some("/run/secret".into()));
+        let rates = |lines, bytes| TenantRates {
+            lines: NonZeroU64::new(lines),
+            bytes: NonZeroU64::new(bytes),
+        };
+        let tenants = [
+            ("acme".to_owned(), rates(500, 0)),
+            ("other".to_owned(), TenantRates::default()),
+            ("third".to_owned(), rates(0, 1_000)),
+        ];
+        assert_eq!(job.tenants, BTreeMap::from(tenants));
     }
 
     #[test]
@@ -231,6 +279,15 @@ mod tests {
             ),
             ("overspill: { cluster: { cert: a } }", "belong together"),
             ("overspill: { checkpoint: { pth: a } }", "unknown key `pth`"),
+            ("overspill: { tenants: [acme] }", "map"),
+            (
+                "overspill: { tenants: { acme: { lines: 5 } } }",
+                "unknown key `lines`",
+            ),
+            (
+                "overspill: { tenants: { acme: { max_lines_per_second: 0 } } }",
+                "not a number from 1 on",
+            ),
         ] {
             std::fs::write(&file, text).unwrap();
             let findings = config_paths(&file).unwrap_err();

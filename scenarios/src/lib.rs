@@ -53,6 +53,6 @@ pub use index::IndexError;
 pub use installed::{ConfigPaths, installed};
 pub use item::ItemKind;
 pub use item::simulation::Simulation;
-pub use job_config::JobConfig;
+pub use job_config::{JobConfig, TenantRates};
 pub use library::embedded;
 pub use report::{Refused, Report};

@@ -1,11 +1,13 @@
 //! `overspill run`: logs that are followed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use overspill_connectors::limit::{Limits, Shared};
 use overspill_connectors::source::system_clock;
 use overspill_dataflow::{Mode, Plan};
 use overspill_decision::wire;
@@ -26,7 +28,8 @@ use crate::content::{self, Engine};
 use crate::decisions;
 use crate::fleet;
 use crate::live::metrics::{Listen, Meters, Tracer};
-use crate::live::{self, Config, Word, control, places, sources};
+use crate::live::sources::{self, Reading};
+use crate::live::{self, Config, Word, control, places};
 use crate::report::human::grouped;
 use crate::report::term::{Paint, Style, safe};
 use crate::signals;
@@ -161,8 +164,12 @@ pub(super) fn prepare(args: &RunArgs, err: &Style) -> Result<Prepared> {
     let state = state_dir(args.state.as_deref())?;
     let (acquis, acquis_dir) = acquisition_paths(args)?;
     let engine = content::load(&args.content)?;
-    let services = &engine.plan.services;
-    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &state, services)?;
+    let reading = Reading {
+        state_dir: &state,
+        services: &engine.plan.services,
+        tenants: tenants(args)?,
+    };
+    let found = sources::load(acquis.as_deref(), acquis_dir.as_deref(), &reading)?;
     // One process of a machine says it for all.
     let is_heard = !is_follower(&args.cluster);
     if is_heard {
@@ -288,6 +295,22 @@ pub(super) fn paths(config: &Path) -> Result<ConfigPaths> {
         let texts: Vec<String> = findings.iter().map(|finding| finding.render()).collect();
         anyhow!("{}", texts.join("\n"))
     })
+}
+
+/// What the sources of each tenant may read together in this process.
+fn tenants(args: &RunArgs) -> Result<BTreeMap<String, Shared>> {
+    let Some(config) = &args.content.config else {
+        return Ok(BTreeMap::new());
+    };
+    let tenants = paths(config)?.job.tenants.into_iter();
+    let shared = tenants.map(|(name, rates)| {
+        let limits = Limits {
+            lines: rates.lines,
+            bytes: rates.bytes,
+        };
+        (name, Shared::new(limits))
+    });
+    Ok(shared.collect())
 }
 
 /// Where metrics are answered: the flag before what the configuration says.

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender};
 use overspill_connectors::acquis::{
     Acquisition, Kind, Place, Severity, Surroundings, Value, files, read, tell_apart,
 };
+use overspill_connectors::limit::Shared;
 use overspill_connectors::source::{Backoff, Clock, Positions, Turn};
 use overspill_connectors::tail::Exclude;
 use overspill_connectors::{LiveSource, Retry};
@@ -45,15 +46,25 @@ pub struct Acquisitions {
     pub warnings: Vec<String>,
 }
 
-/// Reads acquisition files: the one that is named, and those of a directory. Their transforms ask these services.
+/// What acquisition files are read with.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// Where sources keep what they have to keep.
+    pub state_dir: &'a Path,
+    /// What transforms ask.
+    pub services: &'a Services,
+    /// What the sources of each tenant may read together.
+    pub tenants: BTreeMap<String, Shared>,
+}
+
+/// Reads acquisition files: the one that is named, and those of a directory.
 ///
 /// # Errors
 /// When a file that is named is not there, or one cannot be read.
 pub fn load(
     path: Option<&Path>,
     dir: Option<&Path>,
-    state_dir: &Path,
-    services: &Services,
+    reading: &Reading<'_>,
 ) -> Result<Acquisitions> {
     if let Some(path) = path.filter(|path| !path.exists()) {
         bail!("acquisition file {}: not there", path.display());
@@ -66,9 +77,9 @@ pub fn load(
     })?;
     let mut all = Acquisitions::default();
     for file in found {
-        load_file(&file, state_dir, services, &mut all)?;
+        load_file(&file, reading, &mut all)?;
     }
-    tell_apart(&mut all.acquisitions, state_dir);
+    tell_apart(&mut all.acquisitions, reading.state_dir);
     Ok(all)
 }
 
@@ -76,12 +87,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn load_file(
-    path: &PathBuf,
-    state_dir: &Path,
-    services: &Services,
-    all: &mut Acquisitions,
-) -> Result<()> {
+fn load_file(path: &PathBuf, reading: &Reading<'_>, all: &mut Acquisitions) -> Result<()> {
     let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
     let text = String::from_utf8_lossy(&text);
     let text = expand(&text, &|name| std::env::var(name).ok());
@@ -104,8 +110,9 @@ fn load_file(
     let surroundings = Surroundings {
         file: &file,
         exclude: &exclude,
-        transform: &|text| transform::compile(text, services),
-        state_dir,
+        transform: &|text| transform::compile(text, reading.services),
+        state_dir: reading.state_dir,
+        tenants: &reading.tenants,
     };
     for document in documents {
         for problem in &document.problems {

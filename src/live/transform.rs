@@ -69,6 +69,8 @@ fn made(value: &Value) -> Made {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use overspill_connectors::LiveSource;
     use overspill_connectors::acquis::{Acquisition, Surroundings, Value as Tree, read};
     use overspill_connectors::source::{
@@ -112,6 +114,7 @@ mod tests {
             exclude: &|_| Err("none here".to_owned()),
             transform: &|text| compile(text, &Services::none()),
             state_dir: std::path::Path::new("/state"),
+            tenants: &BTreeMap::new(),
         };
         let (acquisition, findings) = read(&tree, &surroundings);
         let findings = findings.iter().map(ToString::to_string).collect();

@@ -1,5 +1,6 @@
 //! Documents as users write them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -84,6 +85,7 @@ fn read_all(text: &str) -> (Vec<Acquisition>, Vec<String>) {
             _ => Ok(Transform::new(|_, _, _| Made::default())),
         },
         state_dir: Path::new("/state"),
+        tenants: &BTreeMap::from([("acme".to_owned(), Shared::new(Limits::default()))]),
     };
     let (mut acquisitions, mut findings) = (Vec::new(), Vec::new());
     for document in parse(text) {
@@ -217,6 +219,21 @@ fn limits_are_rates_and_do_not_change_what_a_source_is_called() {
         refused(&format!("{a}max_lines_per_second: fast")),
         [
             "acquis.yaml:3:23: key `max_lines_per_second`: \"fast\" is no number from 1 to 1099511627776"
+        ]
+    );
+}
+
+#[test]
+fn a_tenant_is_one_of_those_with_limits() {
+    let a = "filename: /a.log\nlabels: {type: x}\n";
+    let acquisition = one(&format!("{a}tenant: acme"));
+    assert!(acquisition.tenant.is_some());
+    assert_eq!(acquisition.id, one(a).id);
+    assert!(one(a).tenant.is_none());
+    assert_eq!(
+        refused(&format!("{a}tenant: acne")),
+        [
+            "acquis.yaml:3:9: key `tenant`: \"acne\" is none of `overspill.tenants` of the configuration"
         ]
     );
 }

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::*;
-use crate::limit::Limits;
+use crate::limit::{Limits, Quotas};
 use crate::source::check::Checked;
 use crate::source::{Count, LiveSource, Resume, SourceError, system_clock};
 use crate::wal::Fsync;
@@ -97,7 +97,7 @@ fn datagrams_over_a_limit_are_dropped_and_counted() {
         &Resume::First,
         Arc::new(move || read.load(Ordering::SeqCst)),
     )
-    .with_limits(limits);
+    .with_quotas(Quotas::of(limits, None));
     let mut outlet = Checked::default();
     outlet.poll(&mut source).unwrap();
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::SyslogConfig;
 use super::gather::Gather;
-use crate::limit::{Limits, Meter};
+use crate::limit::Quotas;
 use crate::pipe::Clocked;
 use crate::source::{
     Begun, Clock, Count, Counters, Lag, LiveSource, Mailbox, Offered, Outlet, PartitionId,
@@ -52,7 +52,7 @@ pub struct DatagramSource {
     name: PartitionName,
     clock: Clocked,
     counters: Arc<Counters>,
-    meter: Option<Meter>,
+    quotas: Option<Quotas>,
     gather: Gather,
     context: Arc<[u8]>,
     next_offset: u64,
@@ -83,7 +83,7 @@ impl DatagramSource {
             name,
             clock: Clocked(clock),
             counters: Arc::default(),
-            meter: None,
+            quotas: None,
             context: Arc::from(CONTEXT),
             listening: None,
             has_begun: false,
@@ -92,9 +92,8 @@ impl DatagramSource {
 
     /// What is over these limits is dropped, and counted ([`Count::Dropped`]): senders of datagrams do not wait.
     #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        let clock = Arc::clone(&self.clock.0);
-        self.meter = limits.is_any().then(|| Meter::new(limits, clock));
+    pub(crate) fn with_quotas(mut self, quotas: Option<Quotas>) -> Self {
+        self.quotas = quotas;
         self
     }
 
@@ -270,12 +269,12 @@ impl LiveSource for DatagramSource {
         while !self.gather.is_full()
             && let Some(datagram) = listening.mailbox.take()
         {
-            if let Some(meter) = &mut self.meter {
-                if !meter.has_left() {
+            if let Some(quotas) = &self.quotas {
+                if !quotas.has_left((self.clock.0)()) {
                     self.counters.add(Count::Dropped, 1);
                     continue;
                 }
-                meter.spend(1, datagram.message.len());
+                quotas.spend(1, datagram.message.len());
             }
             let sender = datagram.sender.to_string();
             let message = (sender.as_bytes(), &*datagram.message, datagram.is_cut);
