@@ -24,6 +24,7 @@
 mod client;
 mod config;
 mod context;
+mod damage;
 mod field;
 mod newest;
 mod record;
@@ -465,7 +466,7 @@ impl KafkaSource {
         if trouble.is_unreachable {
             self.desk.refresh_soon();
         }
-        if trouble.is_out_of_range {
+        if trouble.is_out_of_range || trouble.is_damaged {
             self.reopen(number);
         }
         took

@@ -13,11 +13,12 @@ use super::Key;
 use super::client::{Consumer, Heard};
 use super::config::{Start, name_of};
 use super::context::Context;
+use super::damage::{Damage, Met};
 use super::record::{Filler, Shape};
 use super::watch::Opening;
 use crate::bell::Bell;
 use crate::policy::OnLoss;
-use crate::source::{Begun, Counters, Lag, Outlet, PartitionId, Position};
+use crate::source::{Begun, Count, Counters, Lag, Outlet, PartitionId, Position};
 
 /// Most records of one turn.
 const RECORDS_MOST: usize = 8_192;
@@ -81,6 +82,8 @@ pub(super) struct Trouble {
     pub(super) is_out_of_range: bool,
     /// The topic or its leader is not there.
     pub(super) is_unreachable: bool,
+    /// A batch is damaged: it is to be fetched from the position on.
+    pub(super) is_damaged: bool,
 }
 
 /// What a turn took out of the queue.
@@ -121,6 +124,7 @@ pub(super) struct Stream {
     last_end: Option<u64>,
     /// Position when a look was taken in: before the next one was begun.
     position_before: u64,
+    damage: Damage,
 }
 
 impl Stream {
@@ -152,6 +156,7 @@ impl Stream {
             end: None,
             last_end: None,
             position_before: 0,
+            damage: Damage::default(),
         }
     }
 
@@ -374,6 +379,7 @@ impl Stream {
                 Some(Ok(record)) => {
                     n_empty = 0;
                     self.n_taken += 1;
+                    self.damage = Damage::default();
                     let offset = u64::try_from(record.offset()).unwrap_or(0);
                     if offset >= filled.position {
                         filled.filler.add(&record, shape, &self.origin, counters);
@@ -383,8 +389,8 @@ impl Stream {
                 Some(Err(KafkaError::PartitionEOF(_))) => self.n_taken += 1,
                 Some(Err(error)) => {
                     use RDKafkaErrorCode::{
-                        AutoOffsetReset, OffsetOutOfRange, UnknownPartition, UnknownTopic,
-                        UnknownTopicOrPartition,
+                        AutoOffsetReset, BadMessage, OffsetOutOfRange, UnknownPartition,
+                        UnknownTopic, UnknownTopicOrPartition,
                     };
                     match error.rdkafka_error_code() {
                         Some(AutoOffsetReset | OffsetOutOfRange) => {
@@ -393,6 +399,21 @@ impl Stream {
                         }
                         Some(UnknownPartition | UnknownTopic | UnknownTopicOrPartition) => {
                             filled.trouble.is_unreachable = true;
+                        }
+                        Some(BadMessage) => {
+                            let met = self.damage.meet();
+                            if met == Met::GivenUp {
+                                let (topic, partition) = &self.key;
+                                let at = filled.position;
+                                let text = format!(
+                                    "{topic}/{partition}@{at}: a batch is damaged, and left out"
+                                );
+                                counters.sample(Count::Refused, text);
+                                continue;
+                            }
+                            filled.position += u64::from(met == Met::Behind);
+                            filled.trouble.is_damaged = true;
+                            break;
                         }
                         _ => {}
                     }
@@ -421,7 +442,7 @@ impl Stream {
             crate::once::count_lines(counters, &batch.lines);
             outlet.give(batch);
             Took::Something
-        } else if filled.is_drained || filled.trouble.is_out_of_range {
+        } else if filled.is_drained || filled.trouble.is_out_of_range || filled.trouble.is_damaged {
             Took::Nothing
         } else {
             Took::More

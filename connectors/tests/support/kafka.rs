@@ -18,6 +18,7 @@ use std::fs;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -292,6 +293,20 @@ impl Broker {
             writeln!(stdin, "now").expect("the shell listens");
             child.wait().expect("the shell ends with the broker");
         }
+    }
+
+    /// Changes a byte of a record on the disk, under the broker. The record has this in it, and its batch no longer the
+    /// checksum that it says.
+    pub fn damage(&self, topic: &str, partition: i32, text: &str) {
+        let log = format!("data/{topic}-{partition}/{:020}.log", 0);
+        let path = self.dir.path().join(log);
+        let bytes = fs::read(&path).unwrap();
+        let mut windows = bytes.windows(text.len());
+        let at = windows
+            .position(|window| window == text.as_bytes())
+            .unwrap();
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
     }
 
     /// Where it listens.

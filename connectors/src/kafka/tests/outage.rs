@@ -1,4 +1,4 @@
-//! Brokers that do not answer.
+//! Brokers that do not answer, and that have lost what they answer.
 
 use std::net::TcpListener;
 
@@ -111,4 +111,56 @@ fn a_quiet_topic_is_said_to_be_so_again_and_again() {
     let since = system_clock()();
     outlet.until(&mut source, |outlet| has_caught_up(outlet, 2, since));
     assert_eq!(outlet.texts(), ["line 0"]);
+}
+
+#[test]
+fn a_damaged_batch_is_left_out_and_said_and_what_follows_is_read() {
+    let Some(broker) = broker::shared() else {
+        return;
+    };
+    broker.create_topic("damaged", 3);
+    let sender = broker.sender();
+    for partition in 0..3 {
+        for first in [0, 10, 20] {
+            sender.send_lines("damaged", partition, numbered(first..first + 10));
+        }
+    }
+    // In the middle of one partition, and at the end of another one.
+    broker.damage("damaged", 0, "line 14");
+    broker.damage("damaged", 1, "line 27");
+    let mut source = open(&config(broker, "damaged"), Resume::First);
+    let mut outlet = Checked::default();
+    let since = system_clock()();
+    outlet.until(&mut source, |outlet| has_caught_up(outlet, 3, since));
+
+    // What the batch had in which the line is; whole, if the sender put ten lines into each.
+    let left_out = |lines: &[&str]| -> Vec<u32> {
+        let is_given = |n: &u32| lines.contains(&format!("line {n}").as_str());
+        (0..30).filter(|n| !is_given(n)).collect()
+    };
+    for (partition, line, batch) in [("damaged/0", 14, 10..20), ("damaged/1", 27, 20..30)] {
+        let lines = outlet.texts_of(partition);
+        let gone = left_out(&lines);
+        assert!(gone.contains(&line), "{gone:?}");
+        assert!(gone.iter().all(|n| batch.contains(n)), "{gone:?}");
+        assert_eq!(lines.len() + gone.len(), 30, "none is given twice");
+    }
+    assert_eq!(outlet.texts_of("damaged/2").len(), 30);
+    let counters = Arc::clone(source.counters());
+    assert_eq!(counters.get(Count::Refused), 2);
+    assert!(counters.get(Count::Errors) > 0);
+    let samples = counters.take_samples();
+    for partition in ["damaged/0@1", "damaged/1@2"] {
+        let mut texts = samples.iter().map(|sample| &sample.text);
+        let is_said = texts.any(|text| text.starts_with(partition) && text.contains("left out"));
+        assert!(is_said, "{samples:?}");
+    }
+
+    // Nobody stands still.
+    for partition in 0..3 {
+        sender.send_lines("damaged", partition, numbered(30..40));
+    }
+    let n_lines = outlet.lines.len();
+    outlet.until_lines(&mut source, n_lines + 30);
+    assert_eq!(counters.get(Count::PositionsLost), 0);
 }
