@@ -98,7 +98,7 @@ pub(crate) enum Fault {
     FillAlerts { for_ms: u64 },
     /// The job's clock is wrong by so many seconds.
     Jump { by_s: i64, for_ms: u64 },
-    /// The content is another, and the job is told so by SIGHUP.
+    /// The content is another, and the job is told so.
     Reload(Change),
     /// A shard of the stream is split, or two are merged.
     Reshard(Reshard),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::fault::{Again, Change, Fault, Layout, Reshard, Rotation};
-use super::feed::locked;
+use super::feed::{locked, now_ms};
 use super::job::Job;
 use super::run::{AGAIN_MS, Run};
 
@@ -220,12 +220,24 @@ impl Run<'_> {
         if let Change::Break { for_ms } = change {
             self.after(for_ms, Due::Mend);
         }
-        if let Some(job) = &mut self.job {
+        let is_ordered = self.rng.percent(50) && self.order();
+        if let (Some(job), false) = (&mut self.job, is_ordered) {
             self.may_end.by_hangup = true;
             job.hang_up()?;
         }
+        self.record.n_orders += usize::from(is_ordered);
         self.note(&format!("content: {change:?}"))?;
         Ok(true)
+    }
+
+    /// Orders a reload by a record, if the job listens to those and the broker is there.
+    fn order(&mut self) -> bool {
+        let Some(topic) = &mut self.orders else {
+            return false;
+        };
+        let order = [r#"{"reload": true}"#.to_owned()];
+        self.launcher.has_said("control: listening")
+            && topic.append(&order, now_ms(), || true).unwrap_or(false)
     }
 
     fn reshard(&mut self, how: Reshard) -> Result<bool> {

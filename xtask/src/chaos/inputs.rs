@@ -23,6 +23,8 @@ pub(crate) struct Wired {
     pub(crate) acquis: Vec<String>,
     /// Topics that were made.
     pub(crate) topics: Vec<String>,
+    /// Where the job can be told to reload, and what it is told of that.
+    pub(crate) orders: Option<(Topic, String)>,
     /// The stream that was made.
     pub(crate) stream: Option<Stream>,
 }
@@ -37,6 +39,9 @@ pub(crate) fn inputs(plan: &Plan, dir: &Path, servers: &mut Servers) -> Result<W
     if plan.inputs == Inputs::Kinesis {
         stream(plan, servers, &mut wired)?;
         return Ok(wired);
+    }
+    if plan.inputs.has_kafka() {
+        orders(plan, servers, &mut wired)?;
     }
     let sources = [("web", plan.web_partitions), ("ssh", plan.ssh_partitions)];
     for (at, (source, n_partitions)) in sources.into_iter().enumerate() {
@@ -103,6 +108,18 @@ fn topic(
         "source: kafka\nname: {source}\nbrokers: ['127.0.0.1:{port}']\ntopic: {topic}\n\
          start: oldest\nlabels: {{ type: syslog }}\n"
     ))
+}
+
+/// A topic that a record in makes the job reload.
+fn orders(plan: &Plan, servers: &mut Servers, wired: &mut Wired) -> Result<()> {
+    let broker = servers.broker.as_mut().context("there is no broker")?;
+    broker.launch()?;
+    let topic = format!("orders-{}-{}", plan.seed, now_ms());
+    broker.create_topics(&[(topic.clone(), 1)])?;
+    let address = format!("kafka://127.0.0.1:{}/{topic}", broker.proxy.port());
+    wired.orders = Some((Topic::new(broker.door(), &topic, 0), address));
+    wired.topics.push(topic);
+    Ok(())
 }
 
 /// One stream of both kinds of lines: what they are stands in them.

@@ -14,6 +14,9 @@ use super::fault::Layout;
 pub(crate) const LATENESS: &str = "2s";
 pub(crate) const IDLE_MS: i64 = 2_000;
 
+/// How what a job says begins.
+const STARTED: &str = "---- started";
+
 /// A program that is killed when we are, if the system has a means for that.
 pub(crate) fn bound_to_us(program: impl AsRef<Path>) -> Command {
     let setpriv = Path::new("/usr/bin/setpriv");
@@ -37,7 +40,7 @@ pub(crate) struct Launcher {
     pub(crate) hub: PathBuf,
     pub(crate) state: PathBuf,
     pub(crate) alerts: PathBuf,
-    /// What the job says is appended here.
+    /// What the job says is appended here, after [`STARTED`].
     pub(crate) log: PathBuf,
     /// Whether `run` knows several processes.
     pub(crate) has_processes: bool,
@@ -45,6 +48,8 @@ pub(crate) struct Launcher {
     pub(crate) variables: Vec<(String, String)>,
     /// Words that run a program on each machine, if there are any; and files with peers and secret.
     pub(crate) machines: Vec<Vec<String>>,
+    /// Topic that orders come from.
+    pub(crate) control: Option<String>,
     pub(crate) peers: PathBuf,
     pub(crate) secret: PathBuf,
 }
@@ -78,6 +83,9 @@ impl Launcher {
         .map(str::to_owned)
         .into();
         arguments.push(machine.map_or_else(|| "chaos".to_owned(), |at| format!("chaos-{at}")));
+        if let Some(control) = &self.control {
+            arguments.extend(["--control".to_owned(), control.clone()]);
+        }
         if let Some(at) = machine {
             arguments.extend(
                 [
@@ -99,7 +107,7 @@ impl Launcher {
     /// Starts the job: on all machines, or one program that starts its other processes itself.
     pub(crate) fn start(&self, layout: Layout) -> Result<Job> {
         let mut log = File::options().create(true).append(true).open(&self.log)?;
-        writeln!(log, "---- started as {layout}")?;
+        writeln!(log, "{STARTED} as {layout}")?;
         let mut job = Job {
             members: Vec::new(),
             has_machines: !self.machines.is_empty(),
@@ -140,6 +148,14 @@ impl Launcher {
             child,
             status: None,
         })
+    }
+
+    /// Whether the job that was started last has said this.
+    pub(crate) fn has_said(&self, what: &str) -> bool {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let (_, since) = text.rsplit_once(STARTED).unwrap_or_default();
+        since.contains(what)
     }
 
     /// The end of what the job said.
@@ -357,6 +373,7 @@ mod tests {
             has_processes: true,
             variables: Vec::new(),
             machines: Vec::new(),
+            control: None,
             peers: PathBuf::from("p"),
             secret: PathBuf::from("s"),
         };

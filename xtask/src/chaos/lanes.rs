@@ -154,12 +154,13 @@ fn told(plan: &Plan, record: &Record, dir: &Path) -> String {
         record.first_alerts_ms,
     ));
     line(format!(
-        "{:.1} s: {:.1} s of faults, {:.1} s until all was final; {} contents taken, {} refused",
+        "{:.1} s: {:.1} s of faults, {:.1} s until all was final; {} contents taken, {} refused, {} ordered by a record",
         record.took.as_secs_f64(),
         record.drive.as_secs_f64(),
         record.settle.as_secs_f64(),
         record.n_reloads,
         record.n_refusals,
+        record.n_orders,
     ));
     line(counted(&record.faults));
     if !record.impossible.is_empty() {

@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) n_fallbacks: usize,
     /// Times that the job had compiled other content, and that it had refused to.
     pub(crate) n_reloads: usize,
+    /// Reloads that were ordered by a record.
+    pub(crate) n_orders: usize,
     pub(crate) n_refusals: usize,
     /// Times that the job ended by itself and was started again.
     pub(crate) n_ended: u64,

@@ -27,6 +27,7 @@ use super::record::Record;
 use super::rng::Rng;
 use super::servers::Servers;
 use super::store::Store;
+use super::wire::Topic;
 use super::world::{Disk, FalseClock};
 
 /// Longest wait for something that has to happen.
@@ -81,6 +82,8 @@ pub(crate) struct Run<'a> {
     pub(super) files: Vec<Arc<Mutex<LogFile>>>,
     pub(super) stream: Option<Stream>,
     topics: Vec<String>,
+    /// A record in it makes the job reload.
+    pub(super) orders: Option<Topic>,
     pub(super) machines: Option<Machines>,
     pub(super) job: Option<Job>,
     /// Processes that had a clock of their own.
@@ -155,6 +158,7 @@ impl<'a> Run<'a> {
             has_processes: around.has_processes,
             variables: variables(clock.as_ref()),
             machines: machines.as_ref().map_or_else(Vec::new, Machines::enter),
+            control: wired.orders.as_ref().map(|(_, address)| address.clone()),
             peers: dir.join("peers"),
             secret: dir.join("secret"),
         };
@@ -182,6 +186,7 @@ impl<'a> Run<'a> {
             files: wired.files,
             stream: wired.stream,
             topics: wired.topics,
+            orders: wired.orders.map(|(topic, _)| topic),
             machines,
             job: None,
             pids: BTreeSet::new(),
