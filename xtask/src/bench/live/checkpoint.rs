@@ -16,8 +16,9 @@ use super::figure::{Figure, Sheet, Target, ms};
 use super::ground::{Ground, fill};
 use super::lines::{Dates, KEYS, PROBES, request};
 
-/// Live buckets.
-const N_KEYS: u32 = 1 << 20;
+/// Keys with a bucket that lives for hours. A fifth of a million others come with lines of the last seconds, of scenarios of
+/// the library: a million in all, with events a little below what a table may retain.
+const N_KEYS: u32 = 860_000;
 /// Lines after those that make the buckets.
 const N_MORE: u32 = 6_000_000;
 /// Every so many lines there is a probe.
