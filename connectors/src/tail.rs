@@ -49,6 +49,7 @@ use crate::source::{
 };
 use claims::Claims;
 pub(crate) use cut::Cutter;
+use family::Listings;
 pub use find::Exclude;
 pub(crate) use find::check as check_pattern;
 use original::Original;
@@ -142,6 +143,7 @@ pub struct TailSource {
     n_streams: usize,
     n_begun: u32,
     claims: Claims,
+    listings: Listings,
     /// When to look at which stream.
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Streams with open files, by when they were last used.
@@ -177,6 +179,7 @@ impl TailSource {
             n_streams: 0,
             n_begun: 0,
             claims: Claims::default(),
+            listings: Listings::default(),
             due: BinaryHeap::new(),
             open: BTreeSet::new(),
             n_uses: 0,
@@ -282,6 +285,7 @@ impl TailSource {
             config: &self.config,
             counters: &self.counters,
             claims: &mut self.claims,
+            listings: &mut self.listings,
             scratch: &mut self.scratch,
             outlet,
             clock: &self.clock,

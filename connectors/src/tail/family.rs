@@ -3,11 +3,13 @@
 //! `access.log` becomes `access.log.1`, `access.log-20260310`, `access-20260310.log` or any of these
 //! with `.gz` behind it, in the same directory.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::tail::identity::{FileId, Print};
 use crate::tail::reader::Reader;
@@ -87,31 +89,76 @@ pub(crate) fn originals(path: &Path) -> Vec<PathBuf> {
 
 /// The rotated files of a path, oldest first.
 pub(crate) fn siblings(path: &Path) -> io::Result<Vec<Sibling>> {
-    let Some(base) = path.file_name().and_then(OsStr::to_str) else {
-        return Ok(Vec::new());
-    };
-    let dir = match path.parent() {
+    Ok(siblings_among(path, &list(dir_of(path))?))
+}
+
+fn dir_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    let mut siblings = Vec::new();
+    }
+}
+
+/// Names and inodes in a directory, by name. Names that are no UTF-8 are no rotated ones.
+fn list(dir: &Path) -> io::Result<Vec<(String, u64)>> {
+    let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        let name = entry.file_name();
-        let Some(age) = name.to_str().and_then(|name| age(name, base)) else {
-            continue;
-        };
-        siblings.push(Sibling {
-            path: entry.path(),
-            inode: entry.ino(),
-            age,
-        });
-        if siblings.len() == SIBLINGS_MAX {
-            break;
+        if let Ok(name) = entry.file_name().into_string() {
+            names.push((name, entry.ino()));
         }
     }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The rotated files of a path among what there is in its directory, by name.
+fn siblings_among(path: &Path, names: &[(String, u64)]) -> Vec<Sibling> {
+    let Some(base) = path.file_name().and_then(OsStr::to_str) else {
+        return Vec::new();
+    };
+    // What all their names begin with.
+    let stem = base.rfind('.').map_or(base, |at| base.split_at(at).0);
+    let first = names.partition_point(|(name, _)| name.as_str() < stem);
+    let alike = names.iter().skip(first);
+    let mut siblings: Vec<Sibling> = alike
+        .take_while(|(name, _)| name.starts_with(stem))
+        .filter_map(|(name, inode)| {
+            Some(Sibling {
+                path: path.with_file_name(name),
+                inode: *inode,
+                age: age(name, base)?,
+            })
+        })
+        .take(SIBLINGS_MAX)
+        .collect();
     siblings.sort_by(|a, b| (&a.age, &a.path).cmp(&(&b.age, &b.path)));
-    Ok(siblings)
+    siblings
+}
+
+/// What is in directories, remembered for a moment: thousands of paths of one directory may be looked at together.
+#[derive(Debug, Default)]
+pub(crate) struct Listings(HashMap<PathBuf, (Instant, Vec<(String, u64)>)>);
+
+/// How long they are remembered, and of how many directories.
+const LISTING_FRESH: Duration = Duration::from_secs(1);
+const LISTINGS_MAX: usize = 64;
+
+impl Listings {
+    /// As [`siblings`]; what came within the last second may be missing.
+    pub(crate) fn siblings(&mut self, path: &Path, now: Instant) -> io::Result<Vec<Sibling>> {
+        let dir = dir_of(path);
+        let is_fresh = |at: &Instant| now.duration_since(*at) < LISTING_FRESH;
+        if !self.0.get(dir).is_some_and(|(at, _)| is_fresh(at)) {
+            self.0.retain(|_, (at, _)| is_fresh(at));
+            if self.0.len() >= LISTINGS_MAX {
+                self.0.clear();
+            }
+            self.0.insert(dir.to_owned(), (now, list(dir)?));
+        }
+        let names = self.0.get(dir).map_or(&[][..], |(_, names)| names);
+        Ok(siblings_among(path, names))
+    }
 }
 
 /// Finds a file among the siblings of its path: by its inode, else by how it begins, packed or not.

@@ -10,7 +10,7 @@ use crate::tail::Start;
 use crate::tail::claims::Claim;
 use crate::tail::context::Before;
 use crate::tail::family;
-use crate::tail::identity::FileId;
+use crate::tail::identity::{FileId, Print};
 use crate::tail::reader::Reader;
 use crate::tail::stream::{Desk, Look, Place, Stream};
 
@@ -88,6 +88,36 @@ impl Stream {
         Some((next, place))
     }
 
+    /// The oldest copy that rotation made of the file after a position of it in which nothing was there yet: what was
+    /// written then was moved away before anybody read it.
+    pub(super) fn copy_since(&self, desk: &mut Desk<'_>) -> Option<PathBuf> {
+        if !self.is_resumed || self.offset > 0 || self.context.print.tells() {
+            return None;
+        }
+        let siblings = desk.listings.siblings(&self.path, desk.now).ok()?;
+        match self.context.before.first()? {
+            Some(before) => {
+                let found = family::find(&siblings, before.file, before.print, before.offset);
+                family::after(&siblings, found?.0).into_iter().next()
+            }
+            None => siblings.into_iter().next().map(|oldest| oldest.path),
+        }
+    }
+
+    /// What rotation left last of a path that shows an empty file; whatever is younger after a restart was written since.
+    pub(super) fn left_before(&self, desk: &mut Desk<'_>) -> Option<Before> {
+        let siblings = desk.listings.siblings(&self.path, desk.now);
+        let youngest = siblings.ok()?.pop()?;
+        let mut reader = Reader::open(&youngest.path).ok()?;
+        let print = Print::of(&reader.head().ok()?);
+        let meta = fs::metadata(&youngest.path).ok()?;
+        print.tells().then(|| Before {
+            file: FileId::of(&meta),
+            offset: meta.len(),
+            print,
+        })
+    }
+
     fn lost(&self, desk: &Desk<'_>) {
         if self.context.print.len == 0 {
             return;
@@ -141,7 +171,7 @@ impl Stream {
     }
 
     /// Nothing more is read of the file.
-    fn end_file(&mut self, desk: &mut Desk<'_>) {
+    pub(super) fn end_file(&mut self, desk: &mut Desk<'_>) {
         let read = (self.offset, self.context.print);
         let mut before = None;
         if let Some(file) = self.context.file {

@@ -31,6 +31,7 @@ use crate::source::{
 use crate::tail::claims::{Claim, Claims};
 use crate::tail::context::Context;
 use crate::tail::cut::Cutter;
+use crate::tail::family::Listings;
 use crate::tail::identity::{FileId, Print};
 use crate::tail::original::Original;
 use crate::tail::reader::Reader;
@@ -46,6 +47,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) config: &'a TailConfig,
     pub(crate) counters: &'a Counters,
     pub(crate) claims: &'a mut Claims,
+    pub(crate) listings: &'a mut Listings,
     pub(crate) scratch: &'a mut [u8],
     pub(crate) outlet: &'a mut dyn Outlet,
     pub(crate) clock: &'a Clock,
@@ -335,6 +337,14 @@ impl Stream {
             self.grown_at = Some(desk.now);
         }
         self.length = length;
+        if let Some(copy) = self.copy_since(desk) {
+            self.end_file(desk);
+            self.next = Some((copy, Place::Left));
+            return Ok(Look::Again);
+        }
+        if length < u64::from(self.context.print.len) {
+            return Ok(self.cut_short(desk));
+        }
         if length == self.offset {
             self.is_resumed = false;
             self.caught_up(desk, as_of_ns);

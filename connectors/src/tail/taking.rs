@@ -120,6 +120,10 @@ impl Stream {
         };
         self.start = Start::Beginning;
         self.reader = Some(reader);
+        if !print.tells() && self.context.before[0].is_none() {
+            let before = self.left_before(desk);
+            self.change(|context| context.before[0] = before);
+        }
         self.take_up(file, print, offset);
         desk.claims.begins(&self.path, print);
         self.begin(desk);

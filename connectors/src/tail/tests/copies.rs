@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn copy_and_cut(logs: &Logs, name: &str, n_rotated: usize) {
+pub(super) fn copy_and_cut(logs: &Logs, name: &str, n_rotated: usize) {
     for n in (1..=n_rotated).rev() {
         logs.rename(&format!("{name}.{n}"), &format!("{name}.{}", n + 1));
     }

@@ -239,6 +239,50 @@ fn after_a_restart_a_truncated_file_is_told_from_its_copy() {
 }
 
 #[test]
+fn after_a_restart_a_file_that_was_cut_and_not_written_since_is_read_from_its_copy() {
+    let change = |logs: &Logs| {
+        logs.write("a.log", &lines(40, 45));
+        fs::copy(logs.path("a.log"), logs.path("a.log.1")).unwrap();
+        fs::write(logs.path("a.log"), "").unwrap();
+    };
+    // Also from its first line, where as much of it was read as there is now.
+    over_a_restart(40, change, 45);
+}
+
+#[test]
+fn after_a_restart_what_came_into_an_empty_file_and_was_copied_away_is_read_first() {
+    for n_older in 0..3 {
+        for n_rotations in 1..4 {
+            let logs = Logs::new();
+            for n in 0..n_older {
+                let name = format!("a.log.{}", n + 1);
+                logs.write(&name, &lines(900 + 10 * n, 910 + 10 * n));
+            }
+            logs.write("a.log", "");
+            let mut source = logs.tail("a.log", Resume::First);
+            let mut first = Checked::default();
+            first.until(&mut source, |outlet| !outlet.caught_up.is_empty());
+            assert_eq!(first.texts(), Vec::<&str>::new());
+            drop(source);
+            for n in 0..n_rotations {
+                logs.write("a.log", &lines(5 * n, 5 * n + 5));
+                copies::copy_and_cut(&logs, "a.log", n_older + n);
+            }
+            // What is there now may be nothing, too.
+            let last = 5 * n_rotations + n_older;
+            logs.write("a.log", &lines(5 * n_rotations, last));
+            let mut again = logs.tail("a.log", Resume::From(first.positions));
+            let mut outlet = Checked::default();
+            outlet.until_lines(&mut again, last);
+            outlet.during(&mut again, Duration::from_millis(200));
+            assert_eq!(seen(&outlet), all(last), "{n_older} {n_rotations}");
+            assert!(!outlet.caught_up.is_empty());
+            assert_eq!(again.counters().get(Count::PositionsLost), 0);
+        }
+    }
+}
+
+#[test]
 fn after_a_restart_a_copy_that_the_pattern_shows_is_read_once() {
     let logs = Logs::new();
     logs.write("a.log", &lines(0, 400));
