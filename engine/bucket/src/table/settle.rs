@@ -153,7 +153,11 @@ impl Table {
     ) -> bool {
         let mut unsettled = match self.unsettled.take() {
             Some(unsettled) => unsettled,
-            None => self.unsettled_upto(upto_ns),
+            None => match self.register.take(upto_ns) {
+                // Mostly: event time goes on without pours, too.
+                unread if unread.is_empty() => return true,
+                unread => self.unsettled_of(unread),
+            },
         };
         let mut n_left = n_keys;
         self.read_cells(&mut unsettled, upto_ns, &mut n_left, judge, out);
@@ -179,12 +183,12 @@ impl Table {
         false
     }
 
-    fn unsettled_upto(&mut self, upto_ns: i64) -> Unsettled {
+    fn unsettled_of(&self, unread: Vec<CellId>) -> Unsettled {
         // What comes from here on is above the watermark, and crowds nothing below.
         let is_crowded = (0..KEY_GROUPS).map(|group| self.may_be_over_cap(group));
         Unsettled {
             is_crowded: is_crowded.collect(),
-            unread: self.register.take(upto_ns),
+            unread,
             agenda: Agenda::default(),
             touched: Vec::new(),
             is_settled: false,
