@@ -39,22 +39,18 @@ impl StepMeter for StepTimes {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
-    fn time_is_that_of_the_thread_and_not_of_the_wall() {
+    fn time_passes_for_a_thread_at_work_and_for_no_sleeping_one() {
         let times = StepTimes::default();
         let before = times.cpu_time();
         std::thread::sleep(Duration::from_millis(100));
         let slept = times.cpu_time();
         assert!(slept - before < Duration::from_millis(50));
-        let began = Instant::now();
         let mut sum = 0_u64;
         while times.cpu_time() - slept < Duration::from_millis(5) {
             sum = std::hint::black_box(sum + 1);
         }
-        assert!(began.elapsed() >= Duration::from_millis(5));
     }
 }
