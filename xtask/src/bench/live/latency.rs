@@ -1,9 +1,10 @@
 //! From the line that completes an attack to its alert in the file: a topic of two partitions, two processes.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::feed::{Feed, Pace};
 use super::figure::{Figure, Sheet, Target, ms, quantile};
@@ -88,6 +89,7 @@ fn one(ground: &mut Ground, lines: f64, span: Duration) -> Result<Run> {
     let hub = ground.content("content")?;
     let templates = Arc::new(Templates::read(&ground.log(100_000)?)?);
     let (topic, partitions) = ground.topic(2)?;
+    settle()?;
     let acquis = ground.acquis(&topic);
     let mut job = ground.start("latency", &acquis, &hub, &["--processes", "2"])?;
     job.wait_ready(2)?;
@@ -115,6 +117,13 @@ fn one(ground: &mut Ground, lines: f64, span: Duration) -> Result<Run> {
         samples: latencies(&sent.completed, &matched, began + WARM_UP),
         sent: sent.n_lines as f64 / (span.as_secs_f64() * lines),
     })
+}
+
+/// Waits until what runs before have left in memory is on the disk: the broker's next writes would wait for it.
+fn settle() -> Result<()> {
+    let status = Command::new("sync").status().context("run sync")?;
+    ensure!(status.success(), "sync failed");
+    Ok(())
 }
 
 /// From the line to its alert, for lines after a moment, in milliseconds.
