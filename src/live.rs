@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod control;
 mod journal;
 mod keeper;
+mod loss;
 mod message;
 pub mod metrics;
 mod outlet;

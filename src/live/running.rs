@@ -20,6 +20,7 @@ use super::begin::Begun;
 use super::clerk::Clerk;
 use super::journal::{Ack, Journal, Scribe};
 use super::keeper::{self, Keeper};
+use super::loss::Loss;
 use super::message::{Message, Peers};
 use super::metrics::JobMeters;
 use super::outlet::{Name, Patience, Register};
@@ -37,8 +38,6 @@ const OUTPUTS_IN_FLIGHT: usize = 1_024;
 const GATE_WAIT: Duration = Duration::from_secs(10);
 /// How long a job that is to stop may take for its last checkpoint.
 const LAST_WAIT: Duration = Duration::from_secs(5);
-/// How long a job may go on when a peer has left it: so much apart their ends may be.
-const LOST_WAIT: Duration = Duration::from_secs(3);
 
 /// What tells the threads of a job to end.
 #[derive(Clone)]
@@ -413,7 +412,7 @@ impl Running {
         let began_ns = (self.clock)();
         let mut is_gate_open = false;
         let mut stopping_ns = None;
-        let mut lost_ns = None;
+        let mut loss = Loss::default();
         loop {
             match told.recv_timeout(LOOK) {
                 Ok(word) => tell(word),
@@ -450,10 +449,7 @@ impl Running {
                 self.ends.halt.store(true, Ordering::SeqCst);
             }
             if self.is_lost.load(Ordering::SeqCst) {
-                let since_ns = *lost_ns.get_or_insert(now_ns);
-                if waited(since_ns, LOST_WAIT) {
-                    self.ends.halt.store(true, Ordering::SeqCst);
-                }
+                loss.leave(now_ns, &self.ends.halt);
             }
             if let Some(digest) = self.reload.take_ready() {
                 self.ready(digest);
@@ -464,8 +460,7 @@ impl Running {
                 self.stop(is_first, waited(since_ns, LAST_WAIT));
             }
         }
-        let is_left = lost_ns.is_some() && stopping_ns.is_none();
-        self.finish(told, is_left, tell)
+        self.finish(told, loss.is_left && stopping_ns.is_none(), tell)
     }
 
     /// This process has compiled other content.
@@ -513,7 +508,7 @@ impl Running {
             let ended = journal.join();
             written = ended.map_err(|_| anyhow!("the journal panicked"))?;
         }
-        let is_halted = self.ends.halt.swap(true, Ordering::SeqCst);
+        self.ends.halt.store(true, Ordering::SeqCst);
         for pump in self.pumps {
             pump.join().map_err(|_| anyhow!("a source panicked"))?;
         }
@@ -523,7 +518,7 @@ impl Running {
         written?;
         kept?;
         let mut stats = stats?;
-        if is_left && is_halted {
+        if is_left {
             bail!("another process has left the job");
         }
         self.warnings.move_to(&mut stats);

@@ -1,0 +1,56 @@
+//! What it means that another process has ended its connection.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long a job may go on when a peer has left it: so much apart their ends may be.
+const LOST_WAIT: Duration = Duration::from_secs(3);
+
+/// Another process that has ended its connection.
+///
+/// Processes that end together do not do so in the same moment: while a job ends, or gives way to one with other content,
+/// that is nothing.
+#[derive(Debug, Default)]
+pub(super) struct Loss {
+    since_ns: Option<i64>,
+    /// The job was left where it stood because of it.
+    pub(super) is_left: bool,
+}
+
+impl Loss {
+    /// The connection has ended. If the job has not ended either after a while, it waits for ever: it is left.
+    pub(super) fn leave(&mut self, now_ns: i64, halt: &AtomicBool) {
+        let since_ns = *self.since_ns.get_or_insert(now_ns);
+        let waited_ns = u128::try_from(now_ns.saturating_sub(since_ns)).unwrap_or(0);
+        if waited_ns > LOST_WAIT.as_nanos() && !halt.swap(true, Ordering::SeqCst) {
+            self.is_left = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND_NS: i64 = 1_000_000_000;
+
+    #[test]
+    fn a_job_that_others_have_left_is_left_after_a_while() {
+        let (halt, mut loss) = (AtomicBool::new(false), Loss::default());
+        for at_s in [10, 11, 13] {
+            loss.leave(at_s * SECOND_NS, &halt);
+            assert!(!loss.is_left && !halt.load(Ordering::SeqCst));
+        }
+        loss.leave(14 * SECOND_NS, &halt);
+        assert!(loss.is_left && halt.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn a_job_that_ends_is_not_left_by_those_that_end_sooner() {
+        let (halt, mut loss) = (AtomicBool::new(true), Loss::default());
+        for at_s in [10, 20] {
+            loss.leave(at_s * SECOND_NS, &halt);
+        }
+        assert!(!loss.is_left);
+    }
+}
