@@ -27,6 +27,13 @@ pub(crate) struct Sibling {
     age: Age,
 }
 
+impl Sibling {
+    /// Whether it has the number of a file.
+    pub(crate) fn may_be(&self, file: FileId) -> bool {
+        self.inode == file.inode
+    }
+}
+
 /// How old a rotated file is by its name; the order is that of writing, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
@@ -172,7 +179,7 @@ pub(crate) fn find(
     let by_inode = siblings
         .iter()
         .enumerate()
-        .filter(|(_, sibling)| sibling.inode == file.inode);
+        .filter(|(_, sibling)| sibling.may_be(file));
     for (at, sibling) in by_inode {
         let is_it = fs::metadata(&sibling.path).is_ok_and(|meta| FileId::of(&meta) == file);
         if is_it && let Some(reader) = fitting(&sibling.path, print) {

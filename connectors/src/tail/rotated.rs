@@ -14,6 +14,15 @@ use crate::tail::identity::{FileId, Print};
 use crate::tail::reader::Reader;
 use crate::tail::stream::{Desk, Look, Place, Stream};
 
+/// What is looked for among rotated files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sought {
+    /// The file under another name, or else a copy of it.
+    FileOrCopy,
+    /// A copy: the file itself was cut.
+    Copy,
+}
+
 impl Stream {
     /// The file is shorter than what was read of it, or begins with something else: it was cut after it was
     /// copied, or written anew. The copy has what was not read, if there is one.
@@ -21,23 +30,47 @@ impl Stream {
         let text = format!("{} at offset {}", self.name, self.offset);
         desk.counters.sample(Count::Truncations, text);
         self.reader = None;
-        if !self.find_elsewhere(desk) {
+        if !self.find_elsewhere(desk, Sought::Copy) {
             if self.is_resumed {
                 self.lost(desk);
             }
+            let cut = self.context.file;
             self.end_file(desk);
+            // What was written into it since is read, if it was renamed after it was cut.
+            self.next = cut.and_then(|file| Some((self.renamed(file)?, Place::Moved)));
         }
         Look::Again
     }
 
+    /// The name that rotation has given to a file.
+    fn renamed(&self, file: FileId) -> Option<PathBuf> {
+        let siblings = family::siblings(&self.path).ok()?;
+        let is_it = |path: &PathBuf| fs::metadata(path).is_ok_and(|it| FileId::of(&it) == file);
+        siblings.into_iter().map(|it| it.path).find(is_it)
+    }
+
+    /// Whether the file that is read through its handle is not what it was any more: it was cut, and has another name.
+    fn is_cut(&mut self) -> io::Result<bool> {
+        let (None, Some(reader)) = (self.copy, &mut self.reader) else {
+            return Ok(false);
+        };
+        let Reader::Plain(file) = &*reader else {
+            return Ok(false);
+        };
+        Ok(file.metadata()?.len() < self.offset || !self.context.print.fits(&reader.head()?))
+    }
+
     /// Looks for the file among the rotated ones of the path. A copy is claimed, so that no other path reads it too.
-    fn find_elsewhere(&mut self, desk: &mut Desk<'_>) -> bool {
+    fn find_elsewhere(&mut self, desk: &mut Desk<'_>, sought: Sought) -> bool {
         let Some(file) = self.context.file else {
             return false;
         };
-        let Ok(siblings) = family::siblings(&self.path) else {
+        let Ok(mut siblings) = family::siblings(&self.path) else {
             return false;
         };
+        if sought == Sought::Copy {
+            siblings.retain(|sibling| !sibling.may_be(file));
+        }
         let found = family::find(&siblings, file, self.context.print, self.offset);
         let Some((at, reader)) = found else {
             return false;
@@ -132,7 +165,10 @@ impl Stream {
     /// The path shows something else, or nothing: the file is read to its end, where it is now.
     pub(super) fn finish(&mut self, desk: &mut Desk<'_>) -> io::Result<Look> {
         self.begin(desk);
-        if self.reader.is_none() && !self.find_elsewhere(desk) {
+        if self.is_cut()? {
+            return Ok(self.cut_short(desk));
+        }
+        if self.reader.is_none() && !self.find_elsewhere(desk, Sought::FileOrCopy) {
             if self.is_resumed || self.length > self.offset {
                 self.lost(desk);
             }

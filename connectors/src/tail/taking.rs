@@ -33,15 +33,16 @@ impl Stream {
             // One that is gone, or that another path reads, is passed over.
             let mut reader = Reader::open(&path)?;
             let file = FileId::of(&fs::metadata(&path)?);
+            let head = reader.head()?;
             match desk.claims.claim(file, self.number) {
-                Claim::Fresh => {
-                    let print = Print::of(&reader.head()?);
-                    self.take_up(file, print, 0);
+                Claim::Left(offset, print) if print.fits(&head) => {
+                    desk.claims.leave(file, self.number, Some((offset, print)));
+                }
+                // One that was left was cut since.
+                Claim::Fresh | Claim::Left(..) => {
+                    self.take_up(file, Print::of(&head), 0);
                     self.reader = Some(reader);
                     self.place = place;
-                }
-                Claim::Left(offset, print) => {
-                    desk.claims.leave(file, self.number, Some((offset, print)));
                 }
                 Claim::Taken => {}
             }

@@ -77,6 +77,38 @@ fn copies_that_come_while_nobody_looks_are_read_in_their_order() {
     assert_eq!(source.counters().get(Count::PositionsLost), 0);
 }
 
+/// A log of ten lines that were read, of two more, and of what comes after it was cut, while nobody looks; then it is
+/// renamed. So many lines are given of it.
+fn cut_and_renamed(n_left: usize, rotate: impl Fn(&Logs)) -> (Vec<usize>, u64) {
+    let logs = Logs::new();
+    logs.write("a.log", &lines(0, 10));
+    let mut source = logs.tail("a.log", Resume::First);
+    let mut outlet = Checked::default();
+    outlet.until_lines(&mut source, 10);
+    logs.write("a.log", &lines(10, 12));
+    rotate(&logs);
+    fs::write(logs.path("a.log"), lines(12, 14)).unwrap();
+    logs.rename("a.log", "a.log.1");
+    logs.write("a.log", &lines(14, 20));
+    outlet.until_lines(&mut source, n_left);
+    outlet.during(&mut source, Duration::from_millis(100));
+    (seen(&outlet), source.counters().get(Count::Truncations))
+}
+
+#[test]
+fn a_file_that_is_copied_cut_and_renamed_while_nobody_looks_is_read_whole() {
+    let copied = |logs: &Logs| {
+        fs::copy(logs.path("a.log"), logs.path("a.log.2")).unwrap();
+    };
+    assert_eq!(cut_and_renamed(20, copied), (all(20), 1));
+}
+
+#[test]
+fn of_a_file_that_is_cut_and_renamed_while_nobody_looks_only_what_was_cut_is_lost() {
+    let expected = (0..10).chain(12..20).collect();
+    assert_eq!(cut_and_renamed(18, |_| ()), (expected, 1));
+}
+
 #[test]
 fn a_pattern_that_shows_the_rotated_files_too_gives_nothing_twice() {
     let logs = Logs::new();
