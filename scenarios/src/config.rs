@@ -1,10 +1,11 @@
 //! `config.yaml` as CrowdSec has it, as far as it says where content lies
 //! (`pkg/csconfig/config_paths.go`).
 //!
-//! The keys of other parts (API, database, output) are left to those who use them.
+//! The keys of other parts (output, plugins) are left to those who use them.
 
 use std::path::{Path, PathBuf};
 
+use crate::api_config::{ApiConfig, DbConfig};
 use crate::content::local_of;
 use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::files;
@@ -53,6 +54,8 @@ pub fn config_paths(path: &Path) -> Result<ConfigPaths, Vec<Diagnostic>> {
     paths.acquisition_path = at(&found.acquisition_path);
     paths.acquisition_dir = at(&found.acquisition_dir);
     paths.prometheus = found.prometheus;
+    paths.api = found.api.below(directory);
+    paths.db = found.db.below(directory);
     paths.job = found.job.below(directory);
     Ok(paths)
 }
@@ -70,6 +73,8 @@ struct Found {
     acquisition_path: Option<PathBuf>,
     acquisition_dir: Option<PathBuf>,
     prometheus: Prometheus,
+    api: ApiConfig,
+    db: DbConfig,
     job: JobConfig,
 }
 
@@ -168,18 +173,27 @@ impl Found {
             if let Some(node) = root.value("overspill") {
                 self.job.read(node, &mut findings);
             }
-            root.child("api", &mut findings, |mut table, findings| {
-                table.child("server", findings, |mut table, findings| {
-                    take(
-                        &mut self.profiles_path,
-                        &mut table,
-                        "profiles_path",
-                        findings,
-                    );
-                });
-            });
+            self.read_api(&mut root, &mut findings);
             diagnostics.extend(findings.finish());
         }
+    }
+
+    /// Sections of the API.
+    fn read_api(&mut self, root: &mut Table<'_>, findings: &mut Findings<'_>) {
+        root.child("api", findings, |mut table, findings| {
+            table.child("server", findings, |mut table, findings| {
+                take(
+                    &mut self.profiles_path,
+                    &mut table,
+                    "profiles_path",
+                    findings,
+                );
+            });
+            self.api.read(&mut table, findings);
+        });
+        root.child("db_config", findings, |mut table, findings| {
+            self.db.read(&mut table, findings);
+        });
     }
 }
 

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::api_config::{ApiConfig, DbConfig};
 use crate::config::Prometheus;
 use crate::content::{Content, ContentItem, digest};
 use crate::diagnostic::{Diagnostic, SourceFile};
@@ -40,6 +41,10 @@ pub struct ConfigPaths {
     pub acquisition_dir: Option<PathBuf>,
     /// Where metrics are answered.
     pub prometheus: Prometheus,
+    /// Section `api`.
+    pub api: ApiConfig,
+    /// Section `db_config`.
+    pub db: DbConfig,
     /// Section `overspill`.
     pub job: JobConfig,
 }
@@ -61,6 +66,8 @@ impl ConfigPaths {
             acquisition_path: None,
             acquisition_dir: None,
             prometheus: Prometheus::default(),
+            api: ApiConfig::default(),
+            db: DbConfig::default(),
             job: JobConfig::default(),
             config_dir,
         }

@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api_config;
 mod compile;
 mod config;
 mod content;
@@ -42,6 +43,9 @@ mod library;
 mod report;
 pub mod yaml;
 
+pub use api_config::{
+    ApiConfig, ApiTlsConfig, AutoRegistrationConfig, DbConfig, FlushConfig, ServerConfig,
+};
 pub use compile::{CompileFailed, Compiled, ContextKey, Options, compile, render};
 pub use config::{Prometheus, config_paths, expand};
 pub use content::{Content, ContentItem};
