@@ -2,6 +2,7 @@
 
 mod archive;
 pub mod args;
+mod bouncers;
 mod checkpoint;
 mod cluster;
 mod completion;
@@ -10,6 +11,8 @@ mod decisions;
 mod defaults;
 mod explain;
 mod hubtest;
+mod lapi;
+mod machines;
 mod reload;
 pub mod replay;
 mod run;
@@ -103,6 +106,9 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Config(args) => config::run(&args, cli.output, cli.color),
         Command::Checkpoint(args) => checkpoint::run(&args, cli.output, cli.color),
         Command::Decisions(args) => decisions::run(&args, cli.output, cli.color),
+        Command::Lapi(args) => lapi::run(&args),
+        Command::Bouncers(args) => bouncers::run(&args, cli.output, cli.color),
+        Command::Machines(args) => machines::run(&args, cli.output, cli.color),
         Command::Version => {
             print(&format!("overspill {}\n", env!("CARGO_PKG_VERSION")))?;
             Ok(Exit::Done)

@@ -41,6 +41,7 @@ use overspill_connectors::source::system_clock;
 use overspill_dataflow::{Plan, Settings};
 use overspill_event::Alert;
 
+use crate::lapi::Api;
 use crate::warnings::Warnings;
 use cluster::Cluster;
 use journal::Journal;
@@ -75,6 +76,8 @@ pub struct Config {
     pub alerts: Vec<String>,
     /// Directory of the decision log, in a job that keeps one.
     pub decisions: Option<PathBuf>,
+    /// The Local API that is served beside the job, if one is.
+    pub api: Option<Arc<Api>>,
     /// What runs, by name and hash, for the checkpoint.
     pub content: Vec<String>,
     /// Fingerprint of all of it.
@@ -152,12 +155,7 @@ pub fn run(config: Config, tell: impl FnMut(Word)) -> Result<Ended> {
         0 => {
             let cursors = begun.found.is_some().then_some(&begun.kept.alerts);
             Some(Journal::open(
-                places::open(
-                    &config.alerts,
-                    config.decisions.as_deref(),
-                    &ends.halt,
-                    &words,
-                )?,
+                places::open(&config, &ends.halt, &words)?,
                 cursors,
             )?)
         }

@@ -63,6 +63,14 @@ pub enum SinkError {
         /// Why it failed.
         reason: String,
     },
+    /// A database.
+    #[error("the database of the API: {what}: {reason}")]
+    Database {
+        /// What was done.
+        what: &'static str,
+        /// Why it failed.
+        reason: String,
+    },
     /// Somebody else writes under our name now.
     #[error("topic {topic}: another job writes as {writer:?} now")]
     Superseded {

@@ -1,5 +1,6 @@
 //! What may be typed: commands, flags, and their help.
 
+mod api;
 mod cluster;
 mod decisions;
 mod run;
@@ -9,6 +10,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use api::{
+    BouncersArgs, BouncersCommand, LapiArgs, LapiCommand, LapiServeArgs, MachinesArgs,
+    MachinesCommand, StoreArgs,
+};
 pub use cluster::ClusterArgs;
 pub use decisions::{DecisionLogArgs, DecisionsArgs, DecisionsCommand};
 pub use run::{LogFormat, RunArgs};
@@ -110,6 +115,25 @@ pub enum Command {
     #[command(after_help = "Examples:\n  overspill decisions log\n  \
         overspill decisions log --since 3:120 --follow -o json")]
     Decisions(DecisionsArgs),
+    /// Serve CrowdSec's Local API.
+    #[command(
+        after_help = "Examples:\n  overspill lapi serve --config /etc/crowdsec/config.yaml\n  \
+        overspill lapi serve --state /var/lib/overspill --listen 0.0.0.0:8080"
+    )]
+    Lapi(LapiArgs),
+    /// Say which bouncers may ask what is decided.
+    #[command(
+        alias = "bouncer",
+        after_help = "Examples:\n  overspill bouncers add firewall-1\n  overspill bouncers list"
+    )]
+    Bouncers(BouncersArgs),
+    /// Say which machines may push alerts and change decisions.
+    #[command(
+        alias = "machine",
+        after_help = "Examples:\n  overspill machines add web-1 --auto --file credentials.yaml\n  \
+        overspill machines list"
+    )]
+    Machines(MachinesArgs),
     /// Print the version.
     #[command(after_help = "Example:\n  overspill version")]
     Version,

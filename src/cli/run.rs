@@ -21,12 +21,14 @@ use overspill_telemetry::{SpanExporter, SpanValue};
 
 use super::args::{ClusterArgs, Color, Format, LogFormat, RunArgs};
 use super::cluster::{is_follower, is_supervisor, member};
+use super::lapi::api_beside;
 use super::reload::Next;
 use super::replay::{content_name, moment, report_content};
 use super::{Exit, defaults, log_as, print, tell};
 use crate::content::{self, Engine};
 use crate::decisions;
 use crate::fleet;
+use crate::lapi::Api;
 use crate::live::metrics::{Listen, Meters, Tracer};
 use crate::live::sources::{self, Reading};
 use crate::live::{self, Config, Word, control, places};
@@ -88,24 +90,21 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
     }
     let out = Style::of(&std::io::stdout(), color);
     let mut shown = Ok(());
-    let tracer = Arc::new(tracer(args)?);
-    let mut config = config;
-    let ended = loop {
-        config.meters = Meters::new(&tracer);
-        let ended = live::run(config, |word| {
-            if shown.is_ok() {
-                shown = show(&word, index, format, &out, &err);
-            }
-            if shown.is_err() {
-                // Nobody reads what the job says: as an interrupt.
-                stop.store(true, Ordering::SeqCst);
-            }
-        })?;
-        match next.take().filter(|_| ended.again) {
-            Some(other) => config = other,
-            None => break ended,
+    let api = api_beside(args, &config)?;
+    if let Some(api) = &api
+        && format == Format::Human
+    {
+        tell(&api.banner()?);
+    }
+    let ended = until_the_end(config, &next, api.as_ref(), tracer(args)?, |word| {
+        if shown.is_ok() {
+            shown = show(&word, index, format, &out, &err);
         }
-    };
+        if shown.is_err() {
+            // Nobody reads what the job says: as an interrupt.
+            stop.store(true, Ordering::SeqCst);
+        }
+    })?;
     shown?;
     if format == Format::Human {
         let (lines, alerts) = (grouped(ended.lines), grouped(ended.alerts));
@@ -116,6 +115,29 @@ pub(super) fn run(args: &RunArgs, format: Format, color: Color) -> Result<Exit> 
         tell(&text);
     }
     Ok(Exit::Done)
+}
+
+/// Runs the job, and again with other content whenever there is some.
+fn until_the_end(
+    mut config: Config,
+    next: &Next,
+    api: Option<&Arc<Api>>,
+    tracer: Tracer,
+    mut hear: impl FnMut(Word),
+) -> Result<live::Ended> {
+    let tracer = Arc::new(tracer);
+    loop {
+        config.meters = Meters::new(&tracer, api.map(Arc::clone));
+        config.api = api.map(Arc::clone);
+        if let Some(api) = api {
+            api.set_policy(config.plan.policy.clone());
+        }
+        let ended = live::run(config, &mut hear)?;
+        match next.take().filter(|_| ended.again) {
+            Some(other) => config = other,
+            None => return Ok(ended),
+        }
+    }
 }
 
 /// What sends spans, if they are wanted.
@@ -250,11 +272,12 @@ fn config(
         every: Duration::from_nanos(u64::try_from(every_ns).unwrap_or(0)),
         alerts: args.alerts.clone(),
         decisions,
+        api: None,
         warnings: engine.runtime,
         cluster: member(&args.cluster, engine.digest)?,
         reload: Arc::default(),
         listen: listen(args)?,
-        meters: Meters::new(&Arc::default()),
+        meters: Meters::new(&Arc::default(), None),
         refused: Vec::new(),
     })
 }

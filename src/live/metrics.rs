@@ -10,6 +10,7 @@
 //!
 //! Nothing is gathered until somebody asks. Each process of a job has an endpoint of its own.
 
+mod api;
 pub mod catalog;
 mod gather;
 mod meters;

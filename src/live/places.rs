@@ -1,4 +1,4 @@
-//! Where alerts are written: what `--alerts` names, and the decision log.
+//! Where alerts are written: what `--alerts` names, the decision log, and the API.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::Sender;
 use overspill_connectors::sink::{FileSink, RecordSink};
 
-use super::Word;
 use super::journal::{Form, Writes};
 use super::topic::Address;
+use super::{Config, Word};
 use crate::decisions::DecisionSink;
+use crate::lapi::StoreSink;
 use crate::wire::chain;
 
 /// Name of the first file in checkpoints; another one is known by its path.
@@ -19,29 +20,36 @@ const FILE: &str = "file";
 /// The option of a topic that names who writes.
 const WRITER: &str = "writer";
 
-/// Opens all places: those of `--alerts` and the decision log, if there is to be one. `halt` is set when the job is
-/// left where it stands.
+/// Opens all places of a job: those of `--alerts`, the decision log and the API, where it has them. `halt` is set when
+/// the job is left where it stands.
 pub(super) fn open(
-    places: &[String],
-    decisions: Option<&Path>,
+    config: &Config,
     halt: &Arc<AtomicBool>,
     words: &Sender<Word>,
 ) -> Result<Vec<Writes>> {
-    let alerts = open_alerts(places, halt)?.into_iter();
+    let alerts = open_alerts(&config.alerts, halt)?.into_iter();
     let alerts = alerts.map(|sink| Writes {
         form: Form::Alert,
         sink,
     });
     let mut all: Vec<Writes> = alerts.collect();
-    if let Some(dir) = decisions {
+    let say = || {
         let words = words.clone();
-        let say = move |text| {
+        move |text| {
             let _no_room = words.try_send(Word::Trouble(text));
-        };
+        }
+    };
+    if let Some(dir) = &config.decisions {
         let sink =
-            DecisionSink::open(dir, Arc::clone(halt), say).context("open the decision log")?;
+            DecisionSink::open(dir, Arc::clone(halt), say()).context("open the decision log")?;
         let sink = Box::new(sink);
         let form = Form::Decisions;
+        all.push(Writes { form, sink });
+    }
+    if let Some(api) = &config.api {
+        let sink = StoreSink::open(api.store(), &config.node, Arc::clone(halt), say())?;
+        let sink = Box::new(sink);
+        let form = Form::Alert;
         all.push(Writes { form, sink });
     }
     Ok(all)

@@ -8,6 +8,7 @@ mod content;
 mod damage;
 mod input;
 mod interrupt;
+mod lapi;
 mod output;
 mod reload;
 mod run;

@@ -80,6 +80,17 @@ pub struct RunArgs {
     /// `kafka://HOST:PORT[,HOST:PORT]/TOPIC[?config=FILE]`.
     #[arg(long, value_name = "TOPIC", help_heading = "Input")]
     pub control: Option<String>,
+    /// Serve the Local API here, whatever api.server.listen_uri of the configuration says. The first process does.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        conflicts_with = "no_api",
+        help_heading = "Output"
+    )]
+    pub api: Option<String>,
+    /// Serve no Local API, although the configuration has one.
+    #[arg(long, help_heading = "Output")]
+    pub no_api: bool,
     /// The other processes, if there are any.
     #[command(flatten)]
     pub cluster: ClusterArgs,

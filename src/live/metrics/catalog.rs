@@ -46,6 +46,14 @@ metrics! {
     CS_SYSLOG: Counter "cs_syslogsource_hits_total" ["source", "datasource_type", "acquis_type"] "Messages received by a syslog listener.";
     CS_SYSLOG_PARSED: Counter "cs_syslogsource_parsed_total" ["source", "type", "datasource_type", "acquis_type"] "Messages of syslog that were understood.";
     CS_KAFKA: Counter "cs_kafkasource_hits_total" ["topic", "datasource_type", "acquis_type"] "Records read of a topic.";
+    CS_DECISIONS: Gauge "cs_active_decisions" ["reason", "origin", "action"] "Decisions in force in the Local API.";
+    CS_ALERTS: Gauge "cs_alerts" ["reason"] "Alerts that the Local API keeps.";
+    CS_HEARTBEAT: Gauge "cs_machines_last_heartbeat_timestamp" ["machine"] "When a machine last said that it lives, in seconds since 1970.";
+    CS_LAPI_ROUTE: Counter "cs_lapi_route_requests_total" ["route", "method"] "Requests to the Local API.";
+    CS_LAPI_MACHINE: Counter "cs_lapi_machine_requests_total" ["machine", "route", "method"] "Requests of machines.";
+    CS_LAPI_BOUNCER: Counter "cs_lapi_bouncer_requests_total" ["bouncer", "route", "method"] "Requests of bouncers.";
+    CS_LAPI_OK: Counter "cs_lapi_decisions_ok_total" ["bouncer"] "Lists of decisions that had some.";
+    CS_LAPI_KO: Counter "cs_lapi_decisions_ko_total" ["bouncer"] "Lists of decisions that had none.";
 
     // The process.
     PROCESS_CPU: Counter "process_cpu_seconds_total" [] "CPU time of the process, in seconds.";
@@ -116,6 +124,13 @@ metrics! {
     CHECKPOINT_BYTES_TOTAL: Counter "overspill_checkpoint_bytes_total" [] "Bytes that all of them wrote.";
     CHECKPOINT_TOOK: Histogram "overspill_checkpoint_duration_seconds" [] "Time from asking for a checkpoint to its commit.";
     ALERTS_FILE: Gauge "overspill_alerts_file_bytes" [] "Length of the file of alerts.";
+
+    // Ours: the Local API.
+    API_ALERTS: Counter "overspill_lapi_alerts_dropped_total" ["why"] "Alerts that came over the network and were not stored: their source is allowlisted, or no decision of theirs can be made (worthless).";
+    API_DROPPED: Counter "overspill_lapi_connections_dropped_total" ["why"] "Bodies that did not come in time (slow), and connections that broke the protocol or whose TLS did not begin (broken).";
+    API_FLUSHES: Counter "overspill_lapi_flush_failures_total" [] "Times that what is too old could not be removed.";
+    API_LOG: Gauge "overspill_lapi_log_entries" [] "Number of the newest entry of the log of decisions.";
+    API_DECISIONS: Gauge "overspill_lapi_decisions" ["what"] "Decisions in force that bouncers are told of (held), and those that were too many for that since the start (left_out).";
 
     // Ours: whoever looks.
     HTTP_REQUESTS: Counter "overspill_http_requests_total" [] "Requests to this endpoint.";

@@ -15,6 +15,7 @@ use overspill_telemetry::{Histogram, SpanValue};
 
 use super::steps::StepTimes;
 use super::tracer::{Tracer, number, text};
+use crate::lapi::Api;
 use crate::live::Word;
 use crate::live::outlet::{Lanes, Register};
 
@@ -52,6 +53,8 @@ pub struct Meters {
     /// Alerts by what they are about: scenario of the last one, and how many stand.
     pub(crate) attackers: Mutex<BTreeMap<String, (String, i64)>>,
     pub(crate) tracer: Arc<Tracer>,
+    /// The Local API beside the job, if there is one.
+    pub(crate) api: Option<Arc<Api>>,
 }
 
 /// A source as it was last seen.
@@ -88,11 +91,12 @@ impl std::fmt::Debug for Meters {
 }
 
 impl Meters {
-    /// For a job that is about to begin.
+    /// For a job that is about to begin, with an API beside it or without.
     #[must_use]
-    pub fn new(tracer: &Arc<Tracer>) -> Arc<Self> {
+    pub fn new(tracer: &Arc<Tracer>, api: Option<Arc<Api>>) -> Arc<Self> {
         Arc::new(Self {
             tracer: Arc::clone(tracer),
+            api,
             began: Instant::now(),
             job: OnceLock::new(),
             asked: AtomicU64::new(0),
@@ -339,7 +343,7 @@ mod tests {
 
     #[test]
     fn attackers_stand_as_long_as_their_alerts() {
-        let meters = Meters::new(&Arc::default());
+        let meters = Meters::new(&Arc::default(), None);
         for (attacker, diff) in [
             ("a", 1),
             ("b", 1),
@@ -355,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_attackers_leaves_those_that_come_back() {
-        let meters = Meters::new(&Arc::default());
+        let meters = Meters::new(&Arc::default(), None);
         meters.alert("often", "s", 1);
         meters.alert("often", "s", 1);
         for n in 0..5 * ATTACKERS_MAX {
@@ -367,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_job_is_ready_once_it_reads_and_until_it_stops() {
-        let meters = Meters::new(&Arc::default());
+        let meters = Meters::new(&Arc::default(), None);
         let stop = Arc::new(AtomicBool::new(false));
         let intake = Arc::new(Intake::default());
         assert_eq!(meters.unready(), Some("the job is being restored"));

@@ -7,9 +7,9 @@ use overspill_connectors::source::Count;
 use overspill_dataflow::{SourceView, Stats};
 use overspill_telemetry::{Counts, Metric, Page};
 
-use super::catalog;
 use super::gather::Snapshot;
 use super::meters::Meters;
+use super::{api, catalog};
 
 /// Bucket counter whose name the dataflow gives.
 const EVICTED_NAME: &str = "evicted because a key group was full";
@@ -47,6 +47,9 @@ pub(super) fn fill(
     if let Some((sent, dropped)) = meters.tracer.counts() {
         page.count(&catalog::SPANS, &["sent"], sent);
         page.count(&catalog::SPANS, &["dropped"], dropped);
+    }
+    if let Some(served) = &meters.api {
+        api::fill(page, served, is_full);
     }
     page.count(&catalog::HTTP_REQUESTS, &[], http.requests());
     for (why, n) in [
