@@ -6,6 +6,7 @@
 //! [`hubtest`] runs the tests that come with hub content; [`explain`] tells what became of a line; [`report`] is what a
 //! user sees; [`signals`] ends a job early; [`top`] watches a live one; [`warnings`] keeps what is said while one runs.
 
+mod addresses;
 pub mod cli;
 pub mod content;
 pub mod decisions;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use overspill_decision::SafeList;
 use overspill_scenarios::ConfigPaths;
 use overspill_store::Store;
 
@@ -15,7 +16,7 @@ use super::run::{paths, state_dir};
 use super::{Exit, print, tell};
 use crate::lapi::{self, Api};
 use crate::live::Config;
-use crate::{content, signals};
+use crate::{addresses, content, signals};
 
 /// How often it is looked whether the server is to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -80,7 +81,8 @@ fn serve(args: &LapiServeArgs) -> Result<Exit> {
         profiles: args.profiles.clone(),
         ..ContentArgs::default()
     };
-    let engine = content::compile(&content::find(&content)?, content::Options::default())?;
+    let mut engine = content::compile(&content::find(&content)?, content::Options::default())?;
+    engine.plan.policy.safe = SafeList::new(&addresses::own());
     for text in &engine.refused {
         tell(&format!("{text}\n"));
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use overspill_connectors::limit::{Limits, Shared};
 use overspill_connectors::source::system_clock;
 use overspill_dataflow::{Mode, Plan};
-use overspill_decision::wire;
+use overspill_decision::{SafeList, wire};
 use overspill_event::Alert;
 use overspill_golike::duration;
 use overspill_golike::time::Time;
@@ -25,6 +25,7 @@ use super::lapi::api_beside;
 use super::reload::Next;
 use super::replay::{content_name, moment, report_content};
 use super::{Exit, defaults, log_as, print, tell};
+use crate::addresses;
 use crate::content::{self, Engine};
 use crate::decisions;
 use crate::fleet;
@@ -237,8 +238,10 @@ fn config(
     args: &RunArgs,
     state: &Path,
     acquisitions: Vec<overspill_connectors::acquis::Acquisition>,
-    engine: Engine,
+    mut engine: Engine,
 ) -> Result<Config> {
+    // A replay is the same on every machine; what is enforced must not hit this one.
+    engine.plan.policy.safe = SafeList::new(&addresses::own());
     let mut settings = crate::wire::settings(moment(None)?);
     settings.mode = Mode::Speculative;
     settings.lateness_ns = time(args.lateness.as_deref(), "--lateness")?;

@@ -51,9 +51,10 @@ pub(crate) struct Core {
     pulls: Mutex<HashMap<i64, BouncerPull>>,
 }
 
-/// What is decided about alerts, with the allowlists as of a version.
+/// What is decided about alerts, with the allowlists of the store as of a version beside its own.
 struct Rules {
     policy: Arc<Policy>,
+    own: Allowlist,
     allowlists: Option<u64>,
 }
 
@@ -83,6 +84,7 @@ impl Core {
             revoked,
             clock: parts.clock,
             policy: RwLock::new(Rules {
+                own: parts.policy.allowlist.clone(),
                 policy: Arc::new(parts.policy),
                 allowlists: None,
             }),
@@ -156,15 +158,16 @@ impl Core {
         let (version, lists) = self.store.allowlists()?;
         let mut rules = self.policy.write().unwrap_or_else(PoisonError::into_inner);
         let mut policy = Policy::clone(&rules.policy);
-        policy.allowlist = allowlist(lists);
+        policy.allowlist = with_lists(rules.own.clone(), lists);
         rules.policy = Arc::new(policy);
         rules.allowlists = Some(version);
         Ok((Arc::clone(&rules.policy), version))
     }
 
-    /// Other profiles, and other addresses that are safe. The allowlists stay those of the store.
+    /// Other profiles, and another allowlist beside those of the store.
     pub(crate) fn set_policy(&self, policy: Policy) {
         let mut rules = self.policy.write().unwrap_or_else(PoisonError::into_inner);
+        rules.own = policy.allowlist.clone();
         rules.policy = Arc::new(policy);
         rules.allowlists = None;
     }
@@ -251,7 +254,10 @@ fn follow(store: &Store, active: &mut Active) -> Result<(), StoreError> {
 /// The allowlists of a store as one that is asked.
 #[must_use]
 pub fn allowlist(lists: Vec<AllowlistRow>) -> Allowlist {
-    let mut all = Allowlist::new();
+    with_lists(Allowlist::new(), lists)
+}
+
+fn with_lists(mut all: Allowlist, lists: Vec<AllowlistRow>) -> Allowlist {
     for list in lists {
         let name: Arc<str> = list.name.into();
         for item in list.items {

@@ -26,7 +26,7 @@ pub struct LapiParts {
     pub store: Store,
     /// Signs the tokens of machines: at least 64 bytes. Servers on one database have the same.
     pub secret: Vec<u8>,
-    /// What is decided about alerts. Its allowlist is that of the store, whatever is in it here.
+    /// What is decided about alerts. Its allowlist counts beside those of the store.
     pub policy: Policy,
     /// What profiles may ask, but for decisions: the store knows those.
     pub services: Services,

@@ -305,3 +305,52 @@ fn what_a_job_detects_is_in_its_api_once_over_kills() {
     assert_eq!(decisions[0]["type"], "ban", "{answer}");
     shows_the_api(&metrics);
 }
+
+#[test]
+fn nobody_bans_the_machine_that_serves() {
+    let dir = Dir::new();
+    let state = dir.path("state");
+    let password = "a password of a machine";
+    let file = dir.path("credentials.yaml");
+    let add = [
+        "machines", "--state", &state, "add", "admin", "-p", password, "-f", &file,
+    ];
+    run(&add).is(0, "", "successfully added");
+    let (_job, address) = serve(&state);
+    let token = log_in(&address, password);
+    let push = format!("POST /v1/alerts HTTP/1.1\r\nAuthorization: Bearer {token}");
+    let alert = |value: &str| {
+        let decision = format!(
+            r#"{{"duration":"4h","origin":"cscli","scenario":"s","scope":"Range","type":"ban","value":"{value}"}}"#
+        );
+        format!(
+            r#"[{{"capacity":0,"decisions":[{decision}],"events":[],"events_count":1,"leakspeed":"0","message":"m",
+            "scenario":"s","scenario_hash":"","scenario_version":"","simulated":false,
+            "source":{{"scope":"Range","value":"{value}"}},"start_at":"now","stop_at":"now"}}]"#
+        )
+    };
+    for value in ["0.0.0.0/0", "203.0.113.0/24"] {
+        let answer = ask(&address, &push, &alert(value));
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+    let key = run(&[
+        "bouncers",
+        "--state",
+        &state,
+        "add",
+        "firewall-1",
+        "-o",
+        "raw",
+    ])
+    .out;
+    let pull = format!("GET /v1/decisions HTTP/1.1\r\nX-Api-Key: {key}");
+    let answer = ask(&address, &pull, "");
+    let decisions: Value = serde_json::from_str(body(&answer)).unwrap();
+    let values: Vec<&str> = decisions
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|decision| decision["value"].as_str().unwrap())
+        .collect();
+    assert_eq!(values, ["203.0.113.0/24"]);
+}

@@ -1,9 +1,10 @@
 //! Allowlists: as they are asked for, and what they do to alerts and decisions.
 
+use overspill_decision::AllowEntry;
 use overspill_store::{AllowItem, NewAllowlist};
 
 use crate::client::ask;
-use crate::ours::{Ours, Subjected, now_ns};
+use crate::ours::{Ours, Subjected, now_ns, policy};
 use crate::steps::{Subject as _, run};
 
 #[test]
@@ -74,4 +75,44 @@ fn an_address_of_this_machine_is_never_banned_whoever_asks() {
         .map(|decision| decision["value"].as_str().unwrap())
         .collect();
     assert_eq!(values, ["192.0.2.1"]);
+}
+
+#[test]
+fn an_allowlist_of_the_configuration_counts_beside_those_of_the_store() {
+    let mut subject = Subjected::new(Ours::start());
+    let mut policy = policy();
+    let entry = AllowEntry {
+        list: "file".into(),
+        comment: "".into(),
+        expires_ns: None,
+    };
+    policy.allowlist.insert("192.0.2.0/24", entry).unwrap();
+    subject.ours().lapi.set_policy(policy);
+    let store = &subject.ours().store;
+    let office = NewAllowlist {
+        id: "office",
+        name: "office",
+        description: "",
+        from_console: false,
+    };
+    store.create_allowlist(&office, now_ns()).unwrap();
+    let item = AllowItem {
+        value: "198.51.100.1".to_owned(),
+        comment: String::new(),
+        expires_ns: None,
+        created_ns: 0,
+    };
+    store.add_allow_items("office", &[item], now_ns()).unwrap();
+    let steps = r"
+- what: one of the file
+  as: machine admin
+  request: {path: /v1/allowlists/check/192.0.2.9}
+  expect: {status: 200, json: {allowlisted: true, reason: 192.0.2.0/24 from file}}
+- what: one of the store
+  as: machine admin
+  request: {path: /v1/allowlists/check/198.51.100.1}
+  expect: {status: 200, json: {allowlisted: true, reason: 198.51.100.1 from office}}
+";
+    let wrong = run(&mut subject, "both", steps);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -112,7 +112,7 @@ fn start(store: Store, settings: Settings, clock: Arc<dyn Clock>) -> Lapi {
 }
 
 /// CrowdSec's own profiles: whoever is to be remedied is banned for four hours.
-fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let profiles: Vec<Profile> = ["Ip", "Range"].into_iter().map(profile).collect();
     Policy {
         profiles: Profiles::new(profiles),
