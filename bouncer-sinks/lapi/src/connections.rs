@@ -32,6 +32,7 @@ use crate::caller::{Asking, Caller};
 use crate::core::Core;
 use crate::handlers::{self, Request};
 use crate::peer::Peer;
+use crate::prompt::Prompt;
 use crate::reply::{self, Outcome, Refusal, Reply};
 use crate::routes::{Access, Route};
 use crate::server::LapiError;
@@ -256,6 +257,7 @@ async fn converse(
         .max_concurrent_streams(64)
         .keep_alive_interval(Some(limits.request_timeout));
     let core = Arc::clone(&house.core);
+    let stream = Prompt::new(stream, limits.request_timeout);
     let service = service_fn(move |request| {
         let (house, peer) = (house.clone(), peer.clone());
         async move { Ok::<_, std::convert::Infallible>(answer(&house, peer, request).await) }

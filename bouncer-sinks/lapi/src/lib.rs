@@ -24,6 +24,7 @@ mod counts;
 mod handlers;
 mod meters;
 mod peer;
+mod prompt;
 mod reply;
 mod routes;
 mod server;

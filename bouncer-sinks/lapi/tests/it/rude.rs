@@ -42,10 +42,14 @@ fn who_does_not_finish_a_head_is_cut_off() {
     let mut slow: Vec<TcpStream> = (0..7)
         .map(|_| TcpStream::connect(ours.address()).unwrap())
         .collect();
-    for stream in &mut slow {
-        stream
-            .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n")
-            .unwrap();
+    // Nothing at all, too, and what may become HTTP/2.
+    let heads = [
+        &b"GET /health HTTP/1.1\r\nHost: x\r\n"[..],
+        b"",
+        b"PRI * HTT",
+    ];
+    for (stream, head) in slow.iter_mut().zip(heads.into_iter().cycle()) {
+        stream.write_all(head).unwrap();
     }
     assert!(is_up(ours.address()));
     for stream in &mut slow {
