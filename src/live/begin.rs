@@ -16,6 +16,7 @@ use overspill_peers::{Generation, Meeting};
 
 use super::cluster::{self, Brief, Cluster, Hello};
 use super::keeper::{Keeper, Kept};
+use super::loss::{LOST_WAIT, ends_as_well};
 use super::{Config, Word};
 use crate::link;
 use crate::wire::chain;
@@ -130,7 +131,11 @@ pub(super) fn begin(
             let Some(meeting) = meeting else {
                 return Ok(None);
             };
-            join(config, cluster, meeting, &mut keeper, &mut begun, words)?
+            match join(config, cluster, meeting, &mut keeper, &mut begun, words) {
+                Ok(brief) => brief,
+                Err(error) if ends_as_well(&error, stop, LOST_WAIT) => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
     };
     if let Some((from, to)) = &brief.renamed {

@@ -1,10 +1,13 @@
 //! What it means that another process has ended its connection.
 
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a job may go on when a peer has left it: so much apart their ends may be.
-const LOST_WAIT: Duration = Duration::from_secs(3);
+pub(super) const LOST_WAIT: Duration = Duration::from_secs(3);
+/// How often it is looked meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Another process that has ended its connection.
 ///
@@ -28,8 +31,30 @@ impl Loss {
     }
 }
 
+/// Whether an error is that a process has left this one before they began, and this one is to end as well: those that are
+/// asked to end together do not hear of it in the same moment.
+pub(super) fn ends_as_well(error: &anyhow::Error, stop: &AtomicBool, within: Duration) -> bool {
+    let is_left = error.chain().any(|cause| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(
+            kind,
+            Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+        )
+    });
+    let since = Instant::now();
+    while is_left && !stop.load(Ordering::SeqCst) {
+        if since.elapsed() >= within {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+    is_left
+}
+
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
+
     use super::*;
 
     const SECOND_NS: i64 = 1_000_000_000;
@@ -52,5 +77,22 @@ mod tests {
             loss.leave(at_s * SECOND_NS, &halt);
         }
         assert!(!loss.is_left);
+    }
+
+    #[test]
+    fn a_process_that_is_left_while_it_is_asked_to_end_does_not_fail() {
+        let stop = AtomicBool::new(false);
+        let left = anyhow::Error::from(io::Error::from(ErrorKind::UnexpectedEof))
+            .context("hear from process 1");
+        assert!(!ends_as_well(&left, &stop, Duration::ZERO));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(LOOK);
+                stop.store(true, Ordering::SeqCst);
+            });
+            assert!(ends_as_well(&left, &stop, Duration::from_secs(60)));
+        });
+        let other = anyhow!("process 0 keeps its checkpoints in another place");
+        assert!(!ends_as_well(&other, &stop, Duration::from_secs(60)));
     }
 }
