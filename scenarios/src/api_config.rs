@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::item::duration;
+use crate::places::{put_path, put_text};
 use crate::yaml::table::{Findings, Table};
 
 /// Section `api`.
@@ -155,7 +156,7 @@ impl ApiConfig {
     /// Reads the section. What another file said before is overridden key by key.
     pub(crate) fn read(&mut self, table: &mut Table<'_>, findings: &mut Findings<'_>) {
         table.child("client", findings, |mut table, findings| {
-            path(
+            put_path(
                 &mut self.credentials_path,
                 &mut table,
                 "credentials_path",
@@ -194,8 +195,8 @@ impl ApiConfig {
 impl ServerConfig {
     fn read(&mut self, table: &mut Table<'_>, findings: &mut Findings<'_>) {
         truth(&mut self.enable, table, "enable", findings);
-        text(&mut self.listen_uri, table, "listen_uri", findings);
-        path(&mut self.listen_socket, table, "listen_socket", findings);
+        put_text(&mut self.listen_uri, table, "listen_uri", findings);
+        put_path(&mut self.listen_socket, table, "listen_socket", findings);
         for (place, key) in [
             (
                 &mut self.use_forwarded_for_headers,
@@ -246,9 +247,9 @@ impl ApiTlsConfig {
             (&mut self.ca_cert_path, "ca_cert_path"),
             (&mut self.crl_path, "crl_path"),
         ] {
-            path(place, table, key, findings);
+            put_path(place, table, key, findings);
         }
-        text(
+        put_text(
             &mut self.client_verification,
             table,
             "client_verification",
@@ -278,7 +279,7 @@ impl ApiTlsConfig {
 impl DbConfig {
     /// Reads the section. What another file said before is overridden key by key.
     pub(crate) fn read(&mut self, table: &mut Table<'_>, findings: &mut Findings<'_>) {
-        path(&mut self.db_path, table, "db_path", findings);
+        put_path(&mut self.db_path, table, "db_path", findings);
         for (place, key) in [
             (&mut self.kind, "type"),
             (&mut self.user, "user"),
@@ -287,7 +288,7 @@ impl DbConfig {
             (&mut self.host, "host"),
             (&mut self.sslmode, "sslmode"),
         ] {
-            text(place, table, key, findings);
+            put_text(place, table, key, findings);
         }
         truth(&mut self.use_wal, table, "use_wal", findings);
         for (place, key) in [
@@ -340,17 +341,6 @@ impl FlushConfig {
     }
 }
 
-fn text(
-    place: &mut Option<String>,
-    table: &mut Table<'_>,
-    key: &'static str,
-    findings: &mut Findings<'_>,
-) {
-    if let Some(text) = table.filled(key, findings) {
-        *place = Some(text.value.to_string());
-    }
-}
-
 fn texts(
     place: &mut Vec<String>,
     table: &mut Table<'_>,
@@ -360,17 +350,6 @@ fn texts(
     if table.has(key) {
         let texts = table.texts(key, findings);
         *place = texts.iter().map(|text| text.value.to_string()).collect();
-    }
-}
-
-fn path(
-    place: &mut Option<PathBuf>,
-    table: &mut Table<'_>,
-    key: &'static str,
-    findings: &mut Findings<'_>,
-) {
-    if let Some(text) = table.filled(key, findings) {
-        *place = Some(PathBuf::from(&*text.value));
     }
 }
 

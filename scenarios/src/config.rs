@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, SourceFile};
 use crate::files;
 use crate::installed::ConfigPaths;
 use crate::job_config::JobConfig;
+use crate::places::put_path;
 use crate::yaml;
 use crate::yaml::table::{Findings, Table, Unknown};
 
@@ -132,12 +133,12 @@ impl Found {
             let mut findings = Findings::of_document(&file, &document);
             let mut root = Table::open(&document.root, Unknown::Ignore, &mut findings);
             root.child("config_paths", &mut findings, |mut table, findings| {
-                take(&mut self.config_dir, &mut table, "config_dir", findings);
-                take(&mut self.data_dir, &mut table, "data_dir", findings);
-                take(&mut self.hub_dir, &mut table, "hub_dir", findings);
-                take(&mut self.index_path, &mut table, "index_path", findings);
-                take(&mut self.pattern_dir, &mut table, "pattern_dir", findings);
-                take(
+                put_path(&mut self.config_dir, &mut table, "config_dir", findings);
+                put_path(&mut self.data_dir, &mut table, "data_dir", findings);
+                put_path(&mut self.hub_dir, &mut table, "hub_dir", findings);
+                put_path(&mut self.index_path, &mut table, "index_path", findings);
+                put_path(&mut self.pattern_dir, &mut table, "pattern_dir", findings);
+                put_path(
                     &mut self.simulation_path,
                     &mut table,
                     "simulation_path",
@@ -150,7 +151,7 @@ impl Found {
                     (&mut self.acquisition_path, "acquisition_path"),
                     (&mut self.acquisition_dir, "acquisition_dir"),
                 ] {
-                    take(place, &mut table, key, findings);
+                    put_path(place, &mut table, key, findings);
                 }
             });
             root.child("prometheus", &mut findings, |mut table, findings| {
@@ -182,7 +183,7 @@ impl Found {
     fn read_api(&mut self, root: &mut Table<'_>, findings: &mut Findings<'_>) {
         root.child("api", findings, |mut table, findings| {
             table.child("server", findings, |mut table, findings| {
-                take(
+                put_path(
                     &mut self.profiles_path,
                     &mut table,
                     "profiles_path",
@@ -194,17 +195,6 @@ impl Found {
         root.child("db_config", findings, |mut table, findings| {
             self.db.read(&mut table, findings);
         });
-    }
-}
-
-fn take(
-    place: &mut Option<PathBuf>,
-    table: &mut Table<'_>,
-    key: &'static str,
-    findings: &mut Findings<'_>,
-) {
-    if let Some(text) = table.filled(key, findings) {
-        *place = Some(PathBuf::from(&*text.value));
     }
 }
 

@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use crate::item::duration;
+use crate::places::{put_path, put_text};
 use crate::yaml::Node;
 use crate::yaml::table::{Findings, Table, Unknown};
 
@@ -59,8 +60,8 @@ impl JobConfig {
     pub(crate) fn read(&mut self, node: &Node, findings: &mut Findings<'_>) {
         findings.within("overspill", |findings| {
             let mut table = Table::open(node, Unknown::Refuse, findings);
-            path(&mut self.state, &mut table, "state", findings);
-            text(&mut self.node, &mut table, "node", findings);
+            put_path(&mut self.state, &mut table, "state", findings);
+            put_text(&mut self.node, &mut table, "node", findings);
             for (place, key) in [
                 (&mut self.lateness, "lateness"),
                 (&mut self.idle, "idle"),
@@ -73,7 +74,7 @@ impl JobConfig {
                 self.alerts = alerts.iter().map(|text| text.value.to_string()).collect();
             }
             table.child("checkpoint", findings, |mut table, findings| {
-                text(&mut self.checkpoints, &mut table, "path", findings);
+                put_text(&mut self.checkpoints, &mut table, "path", findings);
                 time(&mut self.checkpoint_every, &mut table, "every", findings);
                 table.close(&[], findings);
             });
@@ -113,12 +114,12 @@ impl JobConfig {
     fn cluster(&mut self, mut table: Table<'_>, findings: &mut Findings<'_>) {
         count(&mut self.workers, &mut table, "workers", findings);
         count(&mut self.processes, &mut table, "processes", findings);
-        text(&mut self.peers, &mut table, "peers", findings);
-        path(&mut self.secret_file, &mut table, "secret_file", findings);
+        put_text(&mut self.peers, &mut table, "peers", findings);
+        put_path(&mut self.secret_file, &mut table, "secret_file", findings);
         let at = table.start;
         let [mut cert, mut key, mut ca] = [None, None, None];
         for (place, name) in [(&mut cert, "cert"), (&mut key, "key"), (&mut ca, "ca")] {
-            path(place, &mut table, name, findings);
+            put_path(place, &mut table, name, findings);
         }
         match (cert, key, ca) {
             (Some(cert), Some(key), Some(ca)) => self.tls = Some([cert, key, ca]),
@@ -149,28 +150,6 @@ impl JobConfig {
             *place = directory.join(&*place).display().to_string();
         }
         self
-    }
-}
-
-fn text(
-    place: &mut Option<String>,
-    table: &mut Table<'_>,
-    key: &'static str,
-    findings: &mut Findings<'_>,
-) {
-    if let Some(text) = table.filled(key, findings) {
-        *place = Some(text.value.to_string());
-    }
-}
-
-fn path(
-    place: &mut Option<PathBuf>,
-    table: &mut Table<'_>,
-    key: &'static str,
-    findings: &mut Findings<'_>,
-) {
-    if let Some(text) = table.filled(key, findings) {
-        *place = Some(PathBuf::from(&*text.value));
     }
 }
 

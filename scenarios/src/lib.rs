@@ -40,6 +40,7 @@ mod installed;
 mod item;
 mod job_config;
 mod library;
+mod places;
 mod report;
 pub mod yaml;
 

@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use overspill_lapi::{generate_key, hash_key, hash_password};
-use overspill_store::{AlertFilter, AuthKind, NewBouncer, NewMachine, Seq, Store};
+use overspill_store::{AlertFilter, Seq, Store};
 use serde_json::json;
 
 use crate::apart::{start, wait};
 use crate::client::ask;
-use crate::ours::{now_ns, open};
+use crate::ours::{add_bouncer, add_machine, now_ns, open};
 use crate::server::free_port;
 
 /// How often it is killed.
@@ -94,33 +93,30 @@ fn pull(server: SocketAddr, key: &str, is_startup: bool, held: &mut Held) {
     }
 }
 
-fn prepare(store: &Store) -> String {
-    let machine = NewMachine {
-        name: "admin",
-        password_hash: &hash_password("secret").unwrap(),
-        ip_address: "",
-        is_validated: true,
-        auth: AuthKind::Password,
-    };
-    store.add_machine(&machine, now_ns()).unwrap();
-    let key = generate_key().unwrap();
-    let bouncer = NewBouncer {
-        name: "firewall",
-        key_hash: &hash_key(&key),
-        ip_address: "",
-        kind: "",
-        auth: AuthKind::ApiKey,
-        auto_created: false,
-    };
-    store.add_bouncer(&bouncer, now_ns()).unwrap();
-    key
+/// Reads the whole log.
+fn has_dense_numbers(store: &Store) {
+    let mut last = Seq(0);
+    loop {
+        let entries = store.log_since(last, 1_000).unwrap();
+        let Some(newest) = entries.last() else {
+            break;
+        };
+        let numbers = entries.iter().map(|entry| entry.seq.0);
+        assert!(
+            numbers.eq(last.0 + 1..=newest.seq.0),
+            "a number is not there, or twice"
+        );
+        last = newest.seq;
+    }
+    assert_eq!(last, store.head().unwrap());
 }
 
 #[test]
 fn what_was_acknowledged_is_there_and_bouncers_hold_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let key = prepare(&store);
+    add_machine(&store, "admin", "secret", now_ns());
+    let key = add_bouncer(&store, "firewall", now_ns());
     let port = free_port().unwrap();
     let server = SocketAddr::from(([127, 0, 0, 1], port));
     let is_over = Arc::new(AtomicBool::new(false));
@@ -178,18 +174,5 @@ fn what_was_acknowledged_is_there_and_bouncers_hold_it() {
     assert_eq!(active.len(), alerts.len());
     assert_eq!(held, active);
 
-    let mut last = Seq(0);
-    loop {
-        let entries = store.log_since(last, 1_000).unwrap();
-        let Some(newest) = entries.last() else {
-            break;
-        };
-        let numbers = entries.iter().map(|entry| entry.seq.0);
-        assert!(
-            numbers.eq(last.0 + 1..=newest.seq.0),
-            "a number is not there, or twice"
-        );
-        last = newest.seq;
-    }
-    assert_eq!(last, store.head().unwrap());
+    has_dense_numbers(&store);
 }

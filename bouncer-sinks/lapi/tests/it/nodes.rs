@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use overspill_lapi::{Clock, Lapi, generate_key, hash_key, hash_password};
-use overspill_store::{
-    AllowItem, AuthKind, Backend, DecisionRow, NewAllowlist, NewBouncer, NewMachine, Store,
-    StoreConfig,
-};
+use overspill_lapi::{Clock, Lapi};
+use overspill_store::{AllowItem, Backend, DecisionRow, NewAllowlist, Store, StoreConfig};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::client::ask;
 use crate::database;
-use crate::ours::serve_at;
+use crate::ours::{add_bouncer, add_machine, serve_at};
 
 const SECOND_NS: i64 = 1_000_000_000;
 const START_NS: i64 = 1_700_000_000 * SECOND_NS;
@@ -111,14 +108,7 @@ impl World {
         let store = Store::open(config).unwrap();
         let hand = Hand(Arc::new(AtomicI64::new(START_NS)));
         let servers = (0..2).map(|_| Some(serve_at(&store, &hand))).collect();
-        let machine = NewMachine {
-            name: "admin",
-            password_hash: &hash_password("secret").unwrap(),
-            ip_address: "",
-            is_validated: true,
-            auth: AuthKind::Password,
-        };
-        store.add_machine(&machine, START_NS).unwrap();
+        add_machine(&store, "admin", "secret", START_NS);
         let list = NewAllowlist {
             id: "office",
             name: "office",
@@ -127,16 +117,7 @@ impl World {
         };
         store.create_allowlist(&list, START_NS).unwrap();
         let client = |name: &str, agent, query, origin| {
-            let key = generate_key().unwrap();
-            let new = NewBouncer {
-                name,
-                key_hash: &hash_key(&key),
-                ip_address: "",
-                kind: "",
-                auth: AuthKind::ApiKey,
-                auto_created: false,
-            };
-            store.add_bouncer(&new, START_NS).unwrap();
+            let key = add_bouncer(&store, name, START_NS);
             Client {
                 key,
                 agent,

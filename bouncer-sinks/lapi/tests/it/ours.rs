@@ -54,18 +54,36 @@ impl Ours {
 
     /// A bouncer with a key.
     pub(crate) fn bouncer(&self, name: &str) -> String {
-        let key = generate_key().unwrap();
-        let new = NewBouncer {
-            name,
-            key_hash: &hash_key(&key),
-            ip_address: "",
-            kind: "",
-            auth: AuthKind::ApiKey,
-            auto_created: false,
-        };
-        self.store.add_bouncer(&new, Wall.now_ns()).unwrap();
-        key
+        add_bouncer(&self.store, name, now_ns())
     }
+}
+
+/// Adds a bouncer; answers its key.
+pub(crate) fn add_bouncer(store: &Store, name: &str, now_ns: i64) -> String {
+    let key = generate_key().unwrap();
+    let new = NewBouncer {
+        name,
+        key_hash: &hash_key(&key),
+        ip_address: "",
+        kind: "",
+        auth: AuthKind::ApiKey,
+        auto_created: false,
+    };
+    store.add_bouncer(&new, now_ns).unwrap();
+    key
+}
+
+/// Adds a machine that may log in, unless it is there.
+pub(crate) fn add_machine(store: &Store, name: &str, password: &str, now_ns: i64) {
+    let new = NewMachine {
+        name,
+        password_hash: &hash_password(password).unwrap(),
+        ip_address: "",
+        is_validated: true,
+        auth: AuthKind::Password,
+    };
+    // It may have registered by itself.
+    let _there = store.add_machine(&new, now_ns);
 }
 
 pub(crate) fn open(dir: &Path) -> Store {
@@ -184,15 +202,7 @@ impl Subject for Subjected {
     }
 
     fn machine(&mut self, name: &str, password: &str) {
-        let new = NewMachine {
-            name,
-            password_hash: &hash_password(password).unwrap(),
-            ip_address: "",
-            is_validated: true,
-            auth: AuthKind::Password,
-        };
-        // It may have registered by itself.
-        let _there = self.ours().store.add_machine(&new, now_ns());
+        add_machine(&self.ours().store, name, password, now_ns());
     }
 
     fn is_crowdsec(&self) -> bool {

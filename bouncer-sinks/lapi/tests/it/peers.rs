@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use overspill_lapi::{generate_key, hash_key, hash_password};
-use overspill_store::{AuthKind, NewBouncer, NewMachine, Store};
+use overspill_store::Store;
 
 use crate::apart::{PATIENCE, Running, start, wait};
 use crate::debian::{Home, packages, said};
-use crate::ours::{now_ns, open};
+use crate::ours::{add_bouncer, add_machine, now_ns, open};
 use crate::server::told;
 
 /// Where the API is in a network of its own.
@@ -83,30 +82,9 @@ impl Net {
         command.status().is_ok_and(|status| status.success())
     }
 
-    fn bouncer(&self, name: &str) -> String {
-        let key = generate_key().unwrap();
-        let new = NewBouncer {
-            name,
-            key_hash: &hash_key(&key),
-            ip_address: "",
-            kind: "",
-            auth: AuthKind::ApiKey,
-            auto_created: false,
-        };
-        self.store.add_bouncer(&new, now_ns()).unwrap();
-        key
-    }
-
     /// A machine, and what it needs to use the API.
     fn machine(&self, name: &str) -> Result<Home, String> {
-        let new = NewMachine {
-            name,
-            password_hash: &hash_password("secret").unwrap(),
-            ip_address: "",
-            is_validated: true,
-            auth: AuthKind::Password,
-        };
-        self.store.add_machine(&new, now_ns()).unwrap();
+        add_machine(&self.store, name, "secret", now_ns());
         let dir = self.dir.path().join(name);
         fs::create_dir_all(&dir).map_err(|error| error.to_string())?;
         let home = Home::make(&dir, PORT)?;
@@ -204,7 +182,7 @@ fn drops_packets(mode: &str, programs: &str) {
     let Some((bouncers, net, home)) = told("Debian's firewall bouncer", prepared()) else {
         return;
     };
-    let key = net.bouncer("firewall");
+    let key = add_bouncer(&net.store, "firewall", now_ns());
     let config = firewall_config(&net, mode, &key);
     let _listener = listener(&net, 7000);
     let program = bouncers.join("usr/bin/crowdsec-firewall-bouncer");
@@ -275,7 +253,7 @@ fn a_custom_bouncer_runs_its_program_for_what_begins_and_what_ends() {
     )
     .unwrap();
     said(Command::new("chmod").arg("+x").arg(&script)).unwrap();
-    let key = net.bouncer("custom");
+    let key = add_bouncer(&net.store, "custom", now_ns());
     let config = dir.join("custom.yaml");
     let text = format!(
         "bin_path: {}\nfeed_via_stdin: false\ntotal_retries: 0\nscenarios_containing: []\n\
