@@ -167,19 +167,21 @@ fn firewall_config(net: &Net, mode: &str, key: &str) -> PathBuf {
     path
 }
 
+/// Debian's bouncers, a network, and what `cscli` needs in it.
+fn with_bouncers() -> Result<(PathBuf, Net, Home), String> {
+    let bouncers = packages(
+        "crowdsec-bouncers",
+        &["crowdsec-firewall-bouncer", "crowdsec-custom-bouncer"],
+        "usr/bin/crowdsec-firewall-bouncer",
+    )?;
+    let net = Net::start()?;
+    let home = net.machine("admin")?;
+    Ok((bouncers, net, home))
+}
+
 /// Bans, and sees that packets are dropped, until the ban is deleted, and until it ends.
 fn drops_packets(mode: &str, programs: &str) {
-    let prepared = || {
-        let bouncers = packages(
-            "crowdsec-bouncers",
-            &["crowdsec-firewall-bouncer", "crowdsec-custom-bouncer"],
-            "usr/bin/crowdsec-firewall-bouncer",
-        )?;
-        let net = Net::start()?;
-        let home = net.machine("admin")?;
-        Ok::<_, String>((bouncers, net, home))
-    };
-    let Some((bouncers, net, home)) = told("Debian's firewall bouncer", prepared()) else {
+    let Some((bouncers, net, home)) = told("Debian's firewall bouncer", with_bouncers()) else {
         return;
     };
     let key = add_bouncer(&net.store, "firewall", now_ns());
@@ -232,17 +234,7 @@ fn a_firewall_bouncer_with_nftables_drops_packets_until_a_ban_ends() {
 
 #[test]
 fn a_custom_bouncer_runs_its_program_for_what_begins_and_what_ends() {
-    let prepared = || {
-        let bouncers = packages(
-            "crowdsec-bouncers",
-            &["crowdsec-firewall-bouncer", "crowdsec-custom-bouncer"],
-            "usr/bin/crowdsec-firewall-bouncer",
-        )?;
-        let net = Net::start()?;
-        let home = net.machine("admin")?;
-        Ok::<_, String>((bouncers, net, home))
-    };
-    let Some((bouncers, net, home)) = told("Debian's custom bouncer", prepared()) else {
+    let Some((bouncers, net, home)) = told("Debian's custom bouncer", with_bouncers()) else {
         return;
     };
     let dir = net.dir.path();
